@@ -1,0 +1,383 @@
+//! Limits per key: requests per minute with a burst, tokens per minute, parallel requests.
+//!
+//! Never more than N requests are admitted in *any* 60 seconds, because the window remembers the last N admissions. Above
+//! [`EXACT_RPM`] that memory would be large, so the generic cell rate algorithm takes over: at most `burst + rate × t`
+//! requests in any span `t`, with a burst of one second's worth unless the key sets one.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::time::Monotonic;
+
+/// Requests per minute up to which the window is exact.
+pub const EXACT_RPM: u32 = 6_000;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// What one key may do in a minute. `None` means no limit; the others are at least 1.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Requests in any 60 seconds.
+    pub rpm: Option<u32>,
+    /// Of these, requests within one second.
+    pub burst: Option<u32>,
+    /// Tokens in any 60 seconds, promised ones included.
+    pub tpm: Option<u64>,
+    /// Requests at the same time.
+    pub max_parallel: Option<u32>,
+}
+
+/// One limit, as told to clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meter {
+    /// The limit.
+    pub limit: u64,
+    /// What is left of it now.
+    pub remaining: u64,
+    /// When all of it is there again, if nothing more is asked.
+    pub reset: Duration,
+}
+
+/// Where a key stands, as told to clients with every answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Requests per minute.
+    pub requests: Option<Meter>,
+    /// Tokens per minute.
+    pub tokens: Option<Meter>,
+}
+
+/// Which limit stood in the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// Requests per minute, or the burst within a second.
+    Requests,
+    /// Tokens per minute.
+    Tokens,
+    /// Parallel requests.
+    Parallel,
+}
+
+/// A limit stood in the way; nothing was counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("limit of {which:?} reached, try again in {retry_after:?}")]
+pub struct LimitExceeded {
+    /// Which one.
+    pub which: Which,
+    /// After this wait the same request passes, if nobody else asks meanwhile.
+    pub retry_after: Duration,
+    /// Where the key stands.
+    pub standing: Standing,
+}
+
+/// The last minute of one key.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Window {
+    admits: VecDeque<Monotonic>,
+    paced_until: Monotonic,
+    tokens: VecDeque<(u64, u64)>,
+    running: u32,
+}
+
+impl Window {
+    /// Counts one request that may use up to `tokens`, if every limit allows it: all of them or none.
+    ///
+    /// # Errors
+    /// [`LimitExceeded`] when one does not; the window is as before then.
+    pub fn admit(&mut self, limits: &Limits, tokens: u64, now: Monotonic) -> Result<Standing, LimitExceeded> {
+        self.forget(limits, now);
+        let refused = self
+            .requests_wait(limits, now)
+            .map(|wait| (Which::Requests, wait))
+            .or_else(|| self.tokens_wait(limits, tokens, now).map(|wait| (Which::Tokens, wait)))
+            .or_else(|| limits.max_parallel.filter(|&most| self.running >= most).map(|_| (Which::Parallel, SECOND)));
+        if let Some((which, retry_after)) = refused {
+            return Err(LimitExceeded { which, retry_after, standing: self.standing(limits, now) });
+        }
+        self.count(limits, tokens, now);
+        Ok(self.standing(limits, now))
+    }
+
+    /// Undoes an admission, for a request that was refused by something else.
+    pub fn take_back(&mut self, limits: &Limits, tokens: u64, admitted: Monotonic) {
+        self.running = self.running.saturating_sub(1);
+        if let Some(at) = self.admits.iter().rposition(|&admit| admit == admitted) {
+            self.admits.remove(at);
+        }
+        if let Some(interval) = pace(limits) {
+            self.paced_until = Monotonic::from_start(self.paced_until.since_start().saturating_sub(interval));
+        }
+        self.adjust(admitted, tokens, 0);
+    }
+
+    /// Ends a request: frees its place and replaces the tokens it was promised by those it used.
+    pub fn finish(&mut self, promised: u64, used: u64, admitted: Monotonic) {
+        self.running = self.running.saturating_sub(1);
+        self.adjust(admitted, promised, used);
+    }
+
+    /// Counts a request that was admitted before this window existed: how a restart forgets nothing.
+    pub fn remember(&mut self, tokens: u64, admitted: Monotonic) {
+        self.admits.push_back(admitted);
+        self.add_tokens(tokens, admitted);
+    }
+
+    /// Whether nothing of the last minute is left, so that the window may be dropped.
+    pub fn is_idle(&self, now: Monotonic) -> bool {
+        let recent = self.admits.back().is_some_and(|&admit| now.since(admit) < MINUTE);
+        self.running == 0 && !recent && self.paced_until <= now && self.spent_tokens(now) == 0
+    }
+
+    /// Where the key stands at `now`.
+    pub fn standing(&self, limits: &Limits, now: Monotonic) -> Standing {
+        let requests = limits.rpm.map(|rpm| self.requests_meter(rpm, limits, now));
+        let tokens = limits.tpm.map(|limit| {
+            let oldest = self.tokens.front().map_or(Duration::ZERO, |&(second, _)| leaves(second).since(now));
+            Meter { limit, remaining: limit.saturating_sub(self.spent_tokens(now)), reset: oldest }
+        });
+        Standing { requests, tokens }
+    }
+
+    fn requests_meter(&self, rpm: u32, limits: &Limits, now: Monotonic) -> Meter {
+        if let Some(interval) = pace(limits) {
+            let ahead = self.paced_until.since(now);
+            let used = u64::try_from(ahead.as_nanos() / interval.as_nanos().max(1)).unwrap_or(u64::MAX);
+            return Meter { limit: rpm.into(), remaining: u64::from(rpm).saturating_sub(used), reset: ahead };
+        }
+        let used = self.admits.iter().filter(|&&admit| now.since(admit) < MINUTE).count();
+        let reset = self.admits.back().map_or(Duration::ZERO, |admit| admit.after(MINUTE).since(now));
+        let used = u64::try_from(used).unwrap_or(u64::MAX);
+        Meter { limit: rpm.into(), remaining: u64::from(rpm).saturating_sub(used), reset }
+    }
+
+    fn forget(&mut self, limits: &Limits, now: Monotonic) {
+        let keep = if limits.rpm.is_none() && limits.burst.is_some() { SECOND } else { MINUTE };
+        while self.admits.front().is_some_and(|&admit| now.since(admit) >= keep) {
+            self.admits.pop_front();
+        }
+        while self.tokens.front().is_some_and(|&(second, _)| leaves(second) <= now) {
+            self.tokens.pop_front();
+        }
+    }
+
+    fn requests_wait(&self, limits: &Limits, now: Monotonic) -> Option<Duration> {
+        if let Some(interval) = pace(limits) {
+            let ahead = self.paced_until.since(now);
+            let allowed = interval.saturating_mul(paced_burst(limits).saturating_sub(1));
+            return (ahead > allowed).then(|| ahead - allowed);
+        }
+        let minute = limits.rpm.and_then(|most| self.wait_for_room(most, MINUTE, now));
+        let second = limits.burst.and_then(|most| self.wait_for_room(most, SECOND, now));
+        minute.max(second)
+    }
+
+    /// How long until fewer than `most` admissions lie within `span`; `None` when it is so already.
+    fn wait_for_room(&self, most: u32, span: Duration, now: Monotonic) -> Option<Duration> {
+        let back = usize::try_from(most).unwrap_or(usize::MAX);
+        let blocking = self.admits.len().checked_sub(back).and_then(|index| self.admits.get(index))?;
+        let wait = blocking.after(span).since(now);
+        (wait > Duration::ZERO).then_some(wait)
+    }
+
+    fn tokens_wait(&self, limits: &Limits, asked: u64, now: Monotonic) -> Option<Duration> {
+        let limit = limits.tpm?;
+        let mut left = self.spent_tokens(now).saturating_add(asked);
+        if left <= limit {
+            return None;
+        }
+        for &(second, tokens) in &self.tokens {
+            left = left.saturating_sub(tokens);
+            if left <= limit {
+                return Some(leaves(second).since(now));
+            }
+        }
+        Some(MINUTE)
+    }
+
+    fn count(&mut self, limits: &Limits, tokens: u64, now: Monotonic) {
+        self.running = self.running.saturating_add(1);
+        if let Some(interval) = pace(limits) {
+            self.paced_until = self.paced_until.max(now).after(interval);
+        } else if limits.rpm.is_some() || limits.burst.is_some() {
+            self.admits.push_back(now);
+        }
+        if limits.tpm.is_some() {
+            self.add_tokens(tokens, now);
+        }
+    }
+
+    fn add_tokens(&mut self, tokens: u64, at: Monotonic) {
+        let second = at.since_start().as_secs();
+        match self.tokens.back_mut() {
+            Some((last, sum)) if *last == second => *sum = sum.saturating_add(tokens),
+            _ => self.tokens.push_back((second, tokens)),
+        }
+    }
+
+    fn adjust(&mut self, admitted: Monotonic, from: u64, to: u64) {
+        let second = admitted.since_start().as_secs();
+        if let Some((_, sum)) = self.tokens.iter_mut().find(|(held, _)| *held == second) {
+            *sum = sum.saturating_sub(from).saturating_add(to);
+        }
+    }
+
+    fn spent_tokens(&self, now: Monotonic) -> u64 {
+        let held = self.tokens.iter().filter(|&&(second, _)| leaves(second) > now);
+        held.fold(0, |sum: u64, &(_, tokens)| sum.saturating_add(tokens))
+    }
+}
+
+/// When the tokens of that second leave the window: at its end plus a minute, so that no 60 seconds hold too many.
+fn leaves(second: u64) -> Monotonic {
+    Monotonic::from_start(Duration::from_secs(second.saturating_add(61)))
+}
+
+/// Time between two requests at an even pace, for limits above [`EXACT_RPM`].
+fn pace(limits: &Limits) -> Option<Duration> {
+    limits.rpm.filter(|&rpm| rpm > EXACT_RPM).map(|rpm| MINUTE / rpm)
+}
+
+fn paced_burst(limits: &Limits) -> u32 {
+    limits.burst.unwrap_or_else(|| limits.rpm.unwrap_or(0) / 60).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NO_LIMITS: Limits = Limits { rpm: None, burst: None, tpm: None, max_parallel: None };
+
+    fn at(millis: u64) -> Monotonic {
+        Monotonic::from_start(Duration::from_millis(millis))
+    }
+
+    /// Asks at each of the times (milliseconds, tokens) and lists what came: `None` admitted, else the wait in milliseconds.
+    fn ask(limits: &Limits, asks: &[(u64, u64)]) -> Vec<Option<u128>> {
+        let mut window = Window::default();
+        let mut outcome = |&(millis, tokens): &(u64, u64)| window.admit(limits, tokens, at(millis)).err().map(|refused| refused.retry_after.as_millis());
+        asks.iter().map(&mut outcome).collect()
+    }
+
+    #[test]
+    fn requests_per_minute_are_exact() {
+        let limits = Limits { rpm: Some(2), ..NO_LIMITS };
+        let asks = [(0, 0), (10_000, 0), (20_000, 0), (59_999, 0), (60_000, 0), (60_001, 0), (70_000, 0)];
+        assert_eq!(ask(&limits, &asks), [None, None, Some(40_000), Some(1), None, Some(9_999), None]);
+    }
+
+    #[test]
+    fn a_burst_bounds_one_second() {
+        let limits = Limits { rpm: Some(60), burst: Some(1), ..NO_LIMITS };
+        assert_eq!(ask(&limits, &[(0, 0), (400, 0), (1000, 0), (1001, 0)]), [None, Some(600), None, Some(999)]);
+    }
+
+    #[test]
+    fn tokens_per_minute_count_promises_until_they_are_replaced() {
+        let limits = Limits { tpm: Some(100), ..NO_LIMITS };
+        let mut window = Window::default();
+        assert!(window.admit(&limits, 90, at(500)).is_ok());
+        let refused = window.admit(&limits, 20, at(1000)).unwrap_err();
+        assert_eq!((refused.which, refused.retry_after), (Which::Tokens, Duration::from_secs(60)));
+        window.finish(90, 30, at(500));
+        assert_eq!(window.admit(&limits, 20, at(1000)).unwrap().tokens.unwrap().remaining, 50);
+        assert_eq!(window.admit(&limits, 101, at(1000)).unwrap_err().retry_after, MINUTE);
+    }
+
+    #[test]
+    fn parallel_requests_are_freed_by_finishing() {
+        let limits = Limits { max_parallel: Some(1), ..NO_LIMITS };
+        let mut window = Window::default();
+        assert!(window.admit(&limits, 0, at(0)).is_ok());
+        assert_eq!(window.admit(&limits, 0, at(1)).unwrap_err().which, Which::Parallel);
+        window.finish(0, 0, at(0));
+        assert!(window.admit(&limits, 0, at(2)).is_ok());
+    }
+
+    #[test]
+    fn a_request_that_was_taken_back_cost_nothing() {
+        for rpm in [1, 12_000] {
+            let limits = Limits { rpm: Some(rpm), burst: Some(1), tpm: Some(10), max_parallel: Some(1) };
+            let mut window = Window::default();
+            assert!(window.admit(&limits, 10, at(5)).is_ok());
+            window.take_back(&limits, 10, at(5));
+            assert!(window.admit(&limits, 10, at(5)).is_ok(), "rpm {rpm}");
+        }
+    }
+
+    #[test]
+    fn refused_requests_cost_nothing() {
+        let limits = Limits { rpm: Some(1), ..NO_LIMITS };
+        let mut asks = vec![(0, 0)];
+        asks.extend((1..60).map(|second| (second * 1000, 0)));
+        asks.push((60_000, 0));
+        let outcome = ask(&limits, &asks);
+        assert_eq!((outcome[0], outcome[59], outcome[60]), (None, Some(1000), None));
+    }
+
+    #[test]
+    fn a_restart_forgets_nothing() {
+        let limits = Limits { rpm: Some(2), ..NO_LIMITS };
+        let mut window = Window::default();
+        window.remember(0, at(0));
+        window.remember(0, at(30_000));
+        assert_eq!(window.admit(&limits, 0, at(40_000)).unwrap_err().retry_after, Duration::from_secs(20));
+    }
+
+    #[test]
+    fn clients_are_told_where_they_stand() {
+        let limits = Limits { rpm: Some(3), tpm: Some(100), ..NO_LIMITS };
+        let mut window = Window::default();
+        assert!(window.admit(&limits, 10, at(0)).is_ok());
+        let standing = window.admit(&limits, 20, at(20_000)).unwrap();
+        assert_eq!(standing.requests, Some(Meter { limit: 3, remaining: 1, reset: Duration::from_secs(60) }));
+        assert_eq!(standing.tokens, Some(Meter { limit: 100, remaining: 70, reset: Duration::from_secs(41) }));
+        assert!(!window.is_idle(at(79_999)));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        /// Against a log of every admission: no 60 seconds hold more than the limit, no second more than the burst, every
+        /// refusal was needed, and waiting as told gets in.
+        #[test]
+        fn any_minute_holds_at_most_the_limit(rpm in 1_u32..20, burst in 1_u32..6, gaps in prop::collection::vec(0_u64..9_000, 1..120)) {
+            let limits = Limits { rpm: Some(rpm), burst: Some(burst), ..NO_LIMITS };
+            let (mut window, mut log, mut now) = (Window::default(), Vec::new(), 0_u64);
+            for gap in gaps {
+                now += gap;
+                let within = |span: u64, log: &[u64]| log.iter().filter(|&&admit| admit + span > now).count();
+                let room = within(60_000, &log) < rpm as usize && within(1_000, &log) < burst as usize;
+                let outcome = window.clone().admit(&limits, 0, at(now));
+                prop_assert_eq!(outcome.is_ok(), room);
+                if let Err(refused) = outcome {
+                    let later = at(now).after(refused.retry_after);
+                    prop_assert!(window.clone().admit(&limits, 0, later).is_ok());
+                }
+                if window.admit(&limits, 0, at(now)).is_ok() {
+                    log.push(now);
+                }
+            }
+        }
+
+        /// The paced algorithm: in any span, at most the burst plus the rate.
+        #[test]
+        fn a_paced_key_stays_within_burst_and_rate(rpm in 6_001_u32..60_000, burst in 1_u32..50, gaps in prop::collection::vec(0_u64..40, 1..300)) {
+            let limits = Limits { rpm: Some(rpm), burst: Some(burst), ..NO_LIMITS };
+            let (mut window, mut log, mut now) = (Window::default(), Vec::new(), 0_u64);
+            for gap in gaps {
+                now += gap;
+                if window.admit(&limits, 0, at(now)).is_ok() {
+                    log.push(now);
+                }
+                for (index, &from) in log.iter().enumerate() {
+                    let admitted = (log.len() - index) as u64;
+                    let most = u64::from(burst) + (now - from) * u64::from(rpm) / 60_000 + 1;
+                    prop_assert!(admitted <= most, "{admitted} in {} ms", now - from);
+                }
+            }
+        }
+    }
+}
