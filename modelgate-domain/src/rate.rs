@@ -165,7 +165,7 @@ impl Window {
         if let Some(interval) = pace(limits) {
             let ahead = self.paced_until.since(now);
             let allowed = interval.saturating_mul(paced_burst(limits).saturating_sub(1));
-            return (ahead > allowed).then(|| ahead - allowed);
+            return ahead.checked_sub(allowed).filter(|wait| !wait.is_zero());
         }
         let minute = limits.rpm.and_then(|most| self.wait_for_room(most, MINUTE, now));
         let second = limits.burst.and_then(|most| self.wait_for_room(most, SECOND, now));

@@ -68,13 +68,9 @@ impl Spent {
 
     /// What the backend told, made believable; without a word from it, the estimated prompt and the counted output.
     pub fn known(told: Option<TokenUsage>, prompt_estimate: u64, counted_output: u64) -> Self {
-        match told {
-            Some(usage) => Self { usage: usage.believable(), source: Source::Upstream },
-            None => {
-                let usage = TokenUsage { prompt: prompt_estimate, completion: counted_output, ..TokenUsage::default() };
-                Self { usage: usage.believable(), source: Source::Estimated }
-            }
-        }
+        let estimate = TokenUsage { prompt: prompt_estimate, completion: counted_output, ..TokenUsage::default() };
+        let source = if told.is_some() { Source::Upstream } else { Source::Estimated };
+        Self { usage: told.unwrap_or(estimate).believable(), source }
     }
 }
 

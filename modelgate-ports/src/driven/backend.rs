@@ -31,7 +31,7 @@ pub struct Call<'a> {
 impl Call<'_> {
     /// Which of the inference endpoints was called.
     pub fn endpoint(&self) -> Endpoint {
-        self.head.endpoint()
+        self.head.endpoint
     }
 }
 
@@ -189,9 +189,8 @@ impl BackendError {
         match self.fault {
             BackendFault::Request { status, .. } => status,
             BackendFault::Limited => 429,
-            BackendFault::Unavailable => 503,
+            BackendFault::Unavailable | BackendFault::Stopped => 503,
             BackendFault::TimedOut(_) => 504,
-            BackendFault::Stopped => 503,
             BackendFault::Credential | BackendFault::Unreachable | BackendFault::Failed => 502,
         }
     }

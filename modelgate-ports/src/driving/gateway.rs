@@ -24,7 +24,7 @@ use crate::driven::{LedgerError, LimitError};
 
 /// The calls of people who use models.
 pub struct Gateway {
-    ports: Ports,
+    ports: Arc<Ports>,
     policy: Policy,
     keys: Arc<KeyCache>,
     strangers: auth::Strangers,
@@ -57,7 +57,7 @@ impl Gateway {
     /// A gateway over these adapters.
     pub fn new(ports: Ports, policy: &Policy) -> Self {
         Self {
-            ports,
+            ports: Arc::new(ports),
             policy: policy.clone(),
             keys: Arc::new(KeyCache::default()),
             strangers: auth::Strangers::default(),

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use modelgate_domain::rate::Standing;
 use modelgate_domain::{KeyId, RequestId, Spent, TargetId, Timestamp, TokenUsage};
 
 use super::Ports;
@@ -13,7 +12,7 @@ use crate::driven::{Admitted, Attempt, BackendError, LedgerError, Reach, RowErro
 /// Dropped early, the request is void only if nothing was sent upstream; otherwise it is charged the estimated prompt
 /// and the output counted so far, unless the server has told better.
 pub(crate) struct Hold {
-    ports: Ports,
+    ports: Arc<Ports>,
     request: RequestId,
     key: KeyId,
     admitted: Admitted,
@@ -28,9 +27,9 @@ pub(crate) struct Hold {
 }
 
 impl Hold {
-    pub(crate) fn new(ports: &Ports, request: RequestId, key: KeyId, admitted: Admitted, prompt_estimate: u64) -> Self {
+    pub(crate) fn new(ports: &Arc<Ports>, request: RequestId, key: KeyId, admitted: Admitted, prompt_estimate: u64) -> Self {
         Self {
-            ports: ports.clone(),
+            ports: Arc::clone(ports),
             request,
             key,
             admitted,
@@ -51,10 +50,6 @@ impl Hold {
             Reach::AtWork => Spent::known(self.told, self.prompt_estimate, self.counted),
             Reach::Nowhere | Reach::Refused => Spent::NOTHING,
         }
-    }
-
-    pub(crate) fn standing(&self) -> Standing {
-        self.admitted.standing
     }
 
     pub(crate) fn now(&self) -> Timestamp {

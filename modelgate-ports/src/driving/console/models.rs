@@ -211,8 +211,8 @@ fn targets(
 }
 
 /// A credential belongs to a host: a new host does not get the old one's.
-fn target(was: Option<&NewTarget>, patch: TargetPatch, name: &ModelName, path: &str) -> Result<NewTarget, ConsoleError> {
-    let param = |field: &str| format!("{path}{field}");
+fn target(was: Option<&NewTarget>, patch: TargetPatch, model: &ModelName, place: &str) -> Result<NewTarget, ConsoleError> {
+    let param = |field: &str| format!("{place}{field}");
     let Some(kind) = patch.kind.or(was.map(|was| was.kind)) else {
         return Err(ConsoleError::invalid(param("backend_type"), "is required: ollama, vllm, llamacpp, openai, api3 or echo"));
     };
@@ -230,7 +230,7 @@ fn target(was: Option<&NewTarget>, patch: TargetPatch, name: &ModelName, path: &
     if moved && kept.is_some() && patch.credential.is_none() {
         return Err(ConsoleError::invalid(param("api_key"), "must be given again, or cleared with null, when the host of base_url changes"));
     }
-    let upstream_name = patch.upstream_name.or_else(|| was.map(|was| was.upstream_name.clone())).unwrap_or_else(|| name.as_str().to_owned());
+    let upstream_name = patch.upstream_name.or_else(|| was.map(|was| was.upstream_name.clone())).unwrap_or_else(|| model.as_str().to_owned());
     if ModelName::new(&upstream_name).is_err() {
         return Err(ConsoleError::invalid(param("upstream_name"), "must be 1 to 256 bytes without control characters"));
     }

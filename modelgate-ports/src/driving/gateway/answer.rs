@@ -25,7 +25,7 @@ pub enum AnswerBody {
     /// A JSON document.
     Whole(Vec<Bytes>),
     /// Server-sent events.
-    Stream(MeteredStream),
+    Stream(Box<MeteredStream>),
 }
 
 /// What clients (in headers) and the log are told of a request beside its answer.

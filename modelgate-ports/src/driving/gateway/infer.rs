@@ -6,7 +6,7 @@ use bytes::Bytes;
 use modelgate_domain::head::BadRequest;
 use modelgate_domain::quota::{self, OutputAsk};
 use modelgate_domain::route;
-use modelgate_domain::{Endpoint, Head, Model, RequestId, Target, Timestamp};
+use modelgate_domain::{Endpoint, Head, Model, RequestId, Target, Timestamp, TokenUsage};
 
 use super::answer::{Answer, AnswerBody, Context, InferError, QuotaStanding, Refused};
 use super::auth::Caller;
@@ -61,7 +61,7 @@ impl Gateway {
 
     fn route(&self, caller: &Caller, head: &Head) -> Result<Route, InferError> {
         let key = caller.key();
-        let asked = head.model().or_else(|| key.default_model.as_ref().map(modelgate_domain::ModelName::as_str));
+        let asked = head.model.as_deref().or_else(|| key.default_model.as_ref().map(modelgate_domain::ModelName::as_str));
         let Some(name) = asked else { return Err(InferError::BadRequest(BadRequest::missing("model"))) };
         let models = self.ports.catalog.models();
         let found = models.resolve(name).filter(|model| route::allowed(model, key).is_ok());
@@ -70,14 +70,15 @@ impl Gateway {
     }
 
     fn output_ask(&self, model: &Model, head: &Head) -> OutputAsk {
+        let prompt = head.prompt_bound(self.policy.bound.for_context(model.context_length));
         OutputAsk {
-            limit: head.max_output(),
-            choices: head.choices(),
-            stream: head.stream(),
-            generates: head.endpoint() != Endpoint::Embeddings,
-            injectable: head.endpoint() == Endpoint::Chat,
+            limit: head.max_output.map(|limit| limit.min(TokenUsage::MOST)),
+            choices: head.choices,
+            stream: head.stream,
+            generates: head.endpoint != Endpoint::Embeddings,
+            injectable: head.endpoint == Endpoint::Chat,
             context: model.context_length,
-            prompt: head.prompt_bound(self.policy.bound.for_context(model.context_length)),
+            prompt: prompt.unwrap_or(TokenUsage::MOST).min(TokenUsage::MOST),
             left: None,
             max_output: self.policy.max_output,
         }
@@ -115,7 +116,7 @@ impl Gateway {
             key: key.id,
             model: route.model.id,
             model_name: route.model.name.as_str().into(),
-            stream: ask.head.stream(),
+            stream: ask.head.stream,
             client: caller.address(),
             admitted: ask.admitted,
             quota: key.quota,
@@ -174,7 +175,7 @@ impl Gateway {
             match backend.send(call).await {
                 Ok(reply) => {
                     hold.attempts.push(Attempt { target: target.id, failure: None });
-                    return Ok(Self::meter(reply, hold, context, ask.head.endpoint()).await);
+                    return Ok(Self::meter(reply, hold, context, ask.head.endpoint).await);
                 }
                 Err(error) => {
                     hold.reach = reached_before.max(error.reach());
@@ -194,7 +195,7 @@ impl Gateway {
     async fn meter(reply: Reply, mut hold: Hold, context: &mut Context, endpoint: Endpoint) -> AnswerBody {
         context.dropped = reply.dropped;
         match reply.body {
-            ReplyBody::Stream(stream) => AnswerBody::Stream(MeteredStream::new(stream, hold)),
+            ReplyBody::Stream(stream) => AnswerBody::Stream(Box::new(MeteredStream::new(stream, hold))),
             ReplyBody::Whole { pieces, usage } => {
                 hold.told = usage;
                 if endpoint != Endpoint::Embeddings {

@@ -1,0 +1,70 @@
+//! The top-level members that the gateway reads.
+
+/// One of them. Twice in a body, it is refused: the gateway and a backend could believe different ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Member {
+    Model,
+    Messages,
+    Prompt,
+    Input,
+    Stream,
+    StreamOptions,
+    N,
+    BestOf,
+    MaxTokens,
+    MaxCompletionTokens,
+    NPredict,
+    EncodingFormat,
+    Tools,
+    Functions,
+    Dimensions,
+}
+
+const NAMES: [(Member, &str); Member::COUNT] = [
+    (Member::Model, "model"),
+    (Member::Messages, "messages"),
+    (Member::Prompt, "prompt"),
+    (Member::Input, "input"),
+    (Member::Stream, "stream"),
+    (Member::StreamOptions, "stream_options"),
+    (Member::N, "n"),
+    (Member::BestOf, "best_of"),
+    (Member::MaxTokens, "max_tokens"),
+    (Member::MaxCompletionTokens, "max_completion_tokens"),
+    (Member::NPredict, "n_predict"),
+    (Member::EncodingFormat, "encoding_format"),
+    (Member::Tools, "tools"),
+    (Member::Functions, "functions"),
+    (Member::Dimensions, "dimensions"),
+];
+
+impl Member {
+    pub(super) const COUNT: usize = 15;
+
+    /// Limits on the length of one answer. A backend obeys one of them or another, so all count.
+    pub(super) const LIMITS: [Self; 3] = [Self::MaxTokens, Self::MaxCompletionTokens, Self::NPredict];
+
+    pub(super) fn named(key: &[u8]) -> Option<Self> {
+        let found = NAMES.iter().find(|(_, name)| name.as_bytes() == key);
+        found.map(|(member, _)| *member)
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        NAMES[self as usize].1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_members_belong_together() {
+        for (index, (member, name)) in NAMES.into_iter().enumerate() {
+            assert_eq!(member as usize, index);
+            assert_eq!(member.name(), name);
+            assert_eq!(Member::named(name.as_bytes()), Some(member));
+        }
+        assert_eq!(Member::named(b"Model"), None);
+    }
+}
