@@ -63,6 +63,7 @@ pub struct Head {
     /// The body has a `stream_options`, be it null.
     pub stream_options: bool,
     /// The largest of the output limits that backends understand: `max_tokens`, `max_completion_tokens`, `n_predict`.
+    /// `None` for embeddings.
     pub max_output: Option<u64>,
     /// How many answers are generated: the larger of `n` and `best_of`, for each prompt. 0 for embeddings.
     pub choices: u64,

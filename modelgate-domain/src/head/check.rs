@@ -1,7 +1,7 @@
 //! From what was found to what it means, or to why it is refused.
 
 use super::{
-    BadRequest, Caps, Encoding, Endpoint, Head, Places,
+    BadRequest, Caps, Encoding, Endpoint, Head, Media, Places,
     finder::{Finder, Kind, Number},
     member::Member,
 };
@@ -12,9 +12,8 @@ const MAX_TOKENS: u64 = i64::MAX as u64;
 
 /// Checks everything that the gateway reads.
 pub(super) fn head(endpoint: Endpoint, caps: Caps, bytes: u64, found: &Finder) -> Result<Head, BadRequest> {
-    let Some(open) = found.open else {
-        return Err(BadRequest::not_json(JsonErrorKind::NotObject.at(0)));
-    };
+    let not_object = |at| BadRequest::not_json(JsonErrorKind::NotObject.at(at));
+    let open = found.open.map_err(not_object)?;
     if let Some(name) = found.duplicate {
         return Err(BadRequest::duplicate(name));
     }
@@ -29,12 +28,12 @@ pub(super) fn head(endpoint: Endpoint, caps: Caps, bytes: u64, found: &Finder) -
         stream,
         include_usage: include_usage(found)?,
         stream_options: found.options.key.is_some(),
-        max_output: max_output(found)?,
+        max_output: max_output(endpoint, found)?,
         choices: choices(endpoint, caps, found)? * prompts,
         messages: if chat { found.list.count } else { 0 },
         prompts,
         tools: found.tools,
-        media: found.list.media,
+        media: if chat { found.list.media } else { Media::default() },
         token_input: !chat && (found.list.numbers > 0 || found.list.arrays),
         encoding: encoding(endpoint, found)?,
         bytes,
@@ -104,7 +103,10 @@ fn choices(endpoint: Endpoint, caps: Caps, found: &Finder) -> Result<u64, BadReq
     Ok(n.max(best_of))
 }
 
-fn max_output(found: &Finder) -> Result<Option<u64>, BadRequest> {
+fn max_output(endpoint: Endpoint, found: &Finder) -> Result<Option<u64>, BadRequest> {
+    if endpoint == Endpoint::Embeddings {
+        return Ok(None);
+    }
     let mut largest = None;
     for member in Member::LIMITS {
         largest = largest.max(integer(found, member, 0, MAX_TOKENS)?);

@@ -12,8 +12,8 @@ use crate::json::{self, Token, Visitor};
 /// What was found so far.
 #[derive(Debug)]
 pub(super) struct Finder {
-    /// The byte after the outer `{`.
-    pub(super) open: Option<usize>,
+    /// The byte after the outer `{`, or where a value starts that is no object.
+    pub(super) open: Result<usize, usize>,
     /// A member that the gateway reads and that came twice.
     pub(super) duplicate: Option<&'static str>,
     pub(super) list: List,
@@ -62,7 +62,7 @@ pub(super) enum Number {
 impl Finder {
     pub(super) fn new(endpoint: Endpoint) -> Self {
         Self {
-            open: None,
+            open: Err(0),
             duplicate: None,
             list: List::default(),
             options: Options::default(),
@@ -117,7 +117,7 @@ impl Visitor for Finder {
     fn begins(&mut self, token: Token, depth: usize, at: usize) -> bool {
         match depth {
             0 => {
-                self.open = (token == Token::Object).then_some(at + 1);
+                self.open = if token == Token::Object { Ok(at + 1) } else { Err(at) };
                 false
             }
             1 => {

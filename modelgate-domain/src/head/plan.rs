@@ -52,7 +52,7 @@ pub fn plan(edits: Vec<Edit>, lengths: impl IntoIterator<Item = usize>) -> Vec<S
 /// How long a body of `bytes` is after these edits.
 pub fn length_after(bytes: u64, edits: &[Edit]) -> u64 {
     edits.iter().fold(bytes, |length, edit| {
-        let removed = edit.at.end - edit.at.start;
+        let removed = edit.at.end.saturating_sub(edit.at.start);
         (length + edit.with.len() as u64).saturating_sub(removed)
     })
 }

@@ -4,6 +4,8 @@ mod admin;
 pub mod keys;
 pub mod models;
 pub mod sync;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

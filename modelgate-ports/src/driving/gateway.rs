@@ -5,6 +5,8 @@ mod auth;
 mod infer;
 mod key_cache;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
