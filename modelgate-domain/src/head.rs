@@ -43,12 +43,20 @@ pub struct Caps {
 
 impl Default for Caps {
     fn default() -> Self {
-        Self { choices: 128, best_of: 20, inputs: 2_048 }
+        Self {
+            choices: 128,
+            best_of: 20,
+            inputs: 2_048,
+        }
     }
 }
 
 /// What a request asks for, and where its body says so. A member that is `null` counts as not given.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, no states"
+)]
 pub struct Head {
     /// Where it was sent.
     pub endpoint: Endpoint,

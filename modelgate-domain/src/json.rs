@@ -15,6 +15,6 @@ pub use elements::{Elements, elements, is_empty_array};
 pub use error::{JsonError, JsonErrorKind};
 pub use members::members;
 pub use quote::{quote, quote_into};
-pub(crate) use scalar::{inner_text, unescaped};
 pub use scalar::{boolean, integer, is_null, text, unsigned};
+pub(crate) use scalar::{inner_text, unescaped};
 pub use scanner::{MAX_DEPTH, Scanner, Token, Visitor};

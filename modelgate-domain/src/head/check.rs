@@ -11,11 +11,19 @@ use crate::json::JsonErrorKind;
 const MAX_TOKENS: u64 = i64::MAX as u64;
 
 /// Checks everything that the gateway reads.
-pub(super) fn head(endpoint: Endpoint, caps: Caps, bytes: u64, found: &Finder) -> Result<Head, BadRequest> {
+pub(super) fn head(
+    endpoint: Endpoint,
+    caps: Caps,
+    bytes: u64,
+    found: &Finder,
+) -> Result<Head, BadRequest> {
     let not_object = |at| BadRequest::not_json(JsonErrorKind::NotObject.at(at));
     let open = found.open.map_err(not_object)?;
     if let Some(name) = found.duplicate {
         return Err(BadRequest::duplicate(name));
+    }
+    if let Some(name) = found.misspelled {
+        return Err(BadRequest::misspelled(name));
     }
     let (model, model_blank) = model(found)?;
     let prompts = prompts(endpoint, caps, found)?;
@@ -33,7 +41,11 @@ pub(super) fn head(endpoint: Endpoint, caps: Caps, bytes: u64, found: &Finder) -
         messages: if chat { found.list.count } else { 0 },
         prompts,
         tools: found.tools,
-        media: if chat { found.list.media } else { Media::default() },
+        media: if chat {
+            found.list.media
+        } else {
+            Media::default()
+        },
         token_input: !chat && (found.list.numbers > 0 || found.list.arrays),
         encoding: encoding(endpoint, found)?,
         bytes,
@@ -71,7 +83,11 @@ fn messages(found: &Finder) -> Result<u64, BadRequest> {
         None => Err(BadRequest::missing(name)),
         Some(Kind::Array) if found.list.count == 0 => Err(BadRequest::empty_array(name)),
         Some(Kind::Array) => Ok(1),
-        Some(other) => Err(BadRequest::invalid_type(name, "an array of objects", other.name())),
+        Some(other) => Err(BadRequest::invalid_type(
+            name,
+            "an array of objects",
+            other.name(),
+        )),
     }
 }
 
@@ -80,9 +96,9 @@ fn texts(member: Member, caps: Caps, found: &Finder) -> Result<u64, BadRequest> 
     let list = &found.list;
     match kind(found, member) {
         None => Err(BadRequest::missing(name)),
-        Some(Kind::Text(_)) if member == Member::Input && length(found, member) == 2 => {
-            Err(BadRequest::invalid_value(name, "It is an empty string. Send at least one character."))
-        }
+        Some(Kind::Text(_)) if member == Member::Input && length(found, member) == 2 => Err(
+            BadRequest::invalid_value(name, "It is an empty string. Send at least one character."),
+        ),
         Some(Kind::Text(_)) => Ok(1),
         Some(Kind::Array) if list.count == 0 => Err(BadRequest::empty_array(name)),
         Some(Kind::Array) if list.count == list.numbers => Ok(1),
@@ -90,7 +106,11 @@ fn texts(member: Member, caps: Caps, found: &Finder) -> Result<u64, BadRequest> 
             Err(BadRequest::long_array(name, caps.inputs, list.count))
         }
         Some(Kind::Array) => Ok(list.count),
-        Some(other) => Err(BadRequest::invalid_type(name, "a string or an array", other.name())),
+        Some(other) => Err(BadRequest::invalid_type(
+            name,
+            "a string or an array",
+            other.name(),
+        )),
     }
 }
 
@@ -137,7 +157,10 @@ fn encoding(endpoint: Endpoint, found: &Finder) -> Result<Option<Encoding>, BadR
         None => Ok(None),
         Some(Kind::Text(Some(text))) if text == "float" => Ok(Some(Encoding::Float)),
         Some(Kind::Text(Some(text))) if text == "base64" => Ok(Some(Encoding::Base64)),
-        Some(Kind::Text(_)) => Err(BadRequest::invalid_value(name, "Supported values are 'float' and 'base64'.")),
+        Some(Kind::Text(_)) => Err(BadRequest::invalid_value(
+            name,
+            "Supported values are 'float' and 'base64'.",
+        )),
         Some(other) => Err(BadRequest::invalid_type(name, "a string", other.name())),
     }
 }
@@ -146,7 +169,11 @@ fn flag(found: &Finder, member: Member) -> Result<Option<bool>, BadRequest> {
     match kind(found, member) {
         None => Ok(None),
         Some(Kind::Bool(flag)) => Ok(Some(*flag)),
-        Some(other) => Err(BadRequest::invalid_type(member.name(), "a boolean", other.name())),
+        Some(other) => Err(BadRequest::invalid_type(
+            member.name(),
+            "a boolean",
+            other.name(),
+        )),
     }
 }
 
@@ -172,7 +199,9 @@ fn kind(found: &Finder, member: Member) -> Option<&Kind> {
 }
 
 fn is_null(found: &Finder, member: Member) -> bool {
-    found.given(member).is_some_and(|given| matches!(given.kind, Kind::Null))
+    found
+        .given(member)
+        .is_some_and(|given| matches!(given.kind, Kind::Null))
 }
 
 fn length(found: &Finder, member: Member) -> usize {

@@ -2,7 +2,11 @@
 
 use std::ops::Range;
 
-use super::{Encoding, Head, finder::{Finder, Given, Kind}, member::Member};
+use super::{
+    Encoding, Head,
+    finder::{Finder, Given},
+    member::Member,
+};
 use crate::json;
 
 /// What a backend shall be told instead of, or besides, what the client said.
@@ -43,7 +47,6 @@ struct OptionsPlace {
     /// The member with the comma that goes when it goes.
     member: Range<u64>,
     value: Range<u64>,
-    null: bool,
     filled: bool,
     usage: Option<Range<u64>>,
 }
@@ -74,12 +77,24 @@ impl OptionsPlace {
         Some(Self {
             member: span(&member),
             value: span(&given.value),
-            null: matches!(given.kind, Kind::Null),
             filled: options.filled,
             usage: options.usage.as_ref().map(|(value, _)| span(value)),
         })
     }
+
+    /// Makes it ask for usage, whatever else it says.
+    fn ask(&self, edits: &mut Edits) {
+        let inside = self.value.start + 1;
+        match &self.usage {
+            Some(usage) => edits.replace(usage, "true"),
+            None if self.filled => edits.replace(&(inside..inside), "\"include_usage\":true,"),
+            None => edits.replace(&self.value, ASKED),
+        }
+    }
 }
+
+/// A `stream_options` that asks for usage.
+const ASKED: &str = "{\"include_usage\":true}";
 
 impl Head {
     /// What to change, in the order of the body and without overlap. Nothing, where the body says it all already.
@@ -95,28 +110,28 @@ impl Head {
         if let Some(encoding) = send.encoding
             && self.encoding.map(Encoding::name) != Some(encoding)
         {
-            edits.set(self.places.encoding.as_ref(), "encoding_format", &quoted(encoding));
+            edits.set(
+                self.places.encoding.as_ref(),
+                "encoding_format",
+                &quoted(encoding),
+            );
         }
         edits.sorted(self.places.open)
     }
 
     fn edit_options(&self, send: &Rewrite<'_>, edits: &mut Edits) {
-        const ASKED: &str = "{\"include_usage\":true}";
         match &self.places.options {
             Some(options) if !self.stream => edits.replace(&options.member, ""),
             _ if !self.stream || !send.ask_usage || self.include_usage => {}
-            None => edits.set(None, "stream_options", ASKED),
-            Some(options) if options.null || !options.filled => edits.replace(&options.value, ASKED),
-            Some(OptionsPlace { usage: Some(usage), .. }) => edits.replace(usage, "true"),
-            Some(options) => {
-                let inside = options.value.start + 1;
-                edits.replace(&(inside..inside), "\"include_usage\":true,");
-            }
+            None => edits.set(None, Member::StreamOptions.name(), ASKED),
+            Some(options) => options.ask(edits),
         }
     }
 
     fn limit_place(&self, name: &str) -> Option<&Range<u64>> {
-        let index = Member::LIMITS.iter().position(|member| member.name() == name)?;
+        let index = Member::LIMITS
+            .iter()
+            .position(|member| member.name() == name)?;
         self.places.limits[index].as_ref()
     }
 }
@@ -152,13 +167,19 @@ impl Edits {
     }
 
     fn replace(&mut self, place: &Range<u64>, with: &str) {
-        let edit = Edit { at: place.clone(), with: with.as_bytes().to_vec() };
+        let edit = Edit {
+            at: place.clone(),
+            with: with.as_bytes().to_vec(),
+        };
         self.list.push(edit);
     }
 
     fn sorted(mut self, open: u64) -> Vec<Edit> {
         if !self.members.is_empty() {
-            self.list.push(Edit { at: open..open, with: self.members.into_bytes() });
+            self.list.push(Edit {
+                at: open..open,
+                with: self.members.into_bytes(),
+            });
         }
         self.list.sort_by_key(|edit| (edit.at.start, edit.at.end));
         self.list

@@ -16,6 +16,8 @@ pub(super) struct Finder {
     pub(super) open: Result<usize, usize>,
     /// A member that the gateway reads and that came twice.
     pub(super) duplicate: Option<&'static str>,
+    /// The name of a member that was written in other letters.
+    pub(super) misspelled: Option<&'static str>,
     pub(super) list: List,
     pub(super) options: Options,
     pub(super) tools: bool,
@@ -64,6 +66,7 @@ impl Finder {
         Self {
             open: Err(0),
             duplicate: None,
+            misspelled: None,
             list: List::default(),
             options: Options::default(),
             tools: false,
@@ -81,14 +84,23 @@ impl Finder {
     }
 
     fn key(&mut self, text: &[u8]) {
-        self.member = Member::named(&json::unescaped(text));
-        if self.member == Some(Member::StreamOptions) {
-            self.options.found(self.start, self.before);
+        let key = json::unescaped(text);
+        self.member = Member::named(&key);
+        match self.member {
+            Some(Member::StreamOptions) => self.options.found(self.start, self.before),
+            Some(_) => {}
+            None => {
+                let resembled = Member::resembled(&key).map(Member::name);
+                self.misspelled = self.misspelled.or(resembled);
+            }
         }
     }
 
     fn value(&mut self, member: Member, token: Token, end: usize, text: &[u8]) {
-        let given = Given { value: self.start..end, kind: Kind::of(token, text) };
+        let given = Given {
+            value: self.start..end,
+            kind: Kind::of(token, text),
+        };
         if matches!(member, Member::Tools | Member::Functions) {
             // An empty array has said so by now; what is neither array nor null is the backend's to refuse.
             self.tools |= !matches!(given.kind, Kind::Null | Kind::Array);
@@ -117,7 +129,11 @@ impl Visitor for Finder {
     fn begins(&mut self, token: Token, depth: usize, at: usize) -> bool {
         match depth {
             0 => {
-                self.open = if token == Token::Object { Ok(at + 1) } else { Err(at) };
+                self.open = if token == Token::Object {
+                    Ok(at + 1)
+                } else {
+                    Err(at)
+                };
                 false
             }
             1 => {

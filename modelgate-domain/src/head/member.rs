@@ -42,11 +42,25 @@ impl Member {
     pub(super) const COUNT: usize = 15;
 
     /// Limits on the length of one answer. A backend obeys one of them or another, so all count.
-    pub(super) const LIMITS: [Self; 3] = [Self::MaxTokens, Self::MaxCompletionTokens, Self::NPredict];
+    pub(super) const LIMITS: [Self; 3] =
+        [Self::MaxTokens, Self::MaxCompletionTokens, Self::NPredict];
 
     pub(super) fn named(key: &[u8]) -> Option<Self> {
         let found = NAMES.iter().find(|(_, name)| name.as_bytes() == key);
         found.map(|(member, _)| *member)
+    }
+
+    /// The member whose name this key is in other letters, such as `Model`. Some backends take one for the other.
+    pub(super) fn resembled(key: &[u8]) -> Option<Self> {
+        if key.is_ascii() {
+            let found = NAMES
+                .iter()
+                .find(|(_, name)| name.as_bytes().eq_ignore_ascii_case(key));
+            return found.map(|(member, _)| *member);
+        }
+        // Upper case first: there are letters beside ASCII that have an ASCII one as their upper case.
+        let folded = std::str::from_utf8(key).ok()?.to_uppercase().to_lowercase();
+        Self::named(folded.as_bytes())
     }
 
     pub(super) fn name(self) -> &'static str {
@@ -66,5 +80,29 @@ mod tests {
             assert_eq!(Member::named(name.as_bytes()), Some(member));
         }
         assert_eq!(Member::named(b"Model"), None);
+    }
+
+    #[test]
+    fn names_are_recognised_in_other_letters() {
+        for key in [
+            "Model",
+            "MODEL",
+            "\u{17f}tream",
+            "max_to\u{212a}ens",
+            "model",
+        ] {
+            assert!(Member::resembled(key.as_bytes()).is_some(), "{key}");
+        }
+        for key in [
+            "",
+            "models",
+            "mödel",
+            "м\u{43e}del",
+            "top_p",
+            "max-tokens",
+            "N_",
+        ] {
+            assert_eq!(Member::resembled(key.as_bytes()), None, "{key}");
+        }
     }
 }

@@ -16,7 +16,12 @@ impl HeadReader {
     /// A reader for a body that was sent to `endpoint`.
     pub fn new(endpoint: Endpoint, caps: Caps) -> Self {
         let scanner = Scanner::new(Finder::new(endpoint));
-        Self { scanner, endpoint, caps, bytes: 0 }
+        Self {
+            scanner,
+            endpoint,
+            caps,
+            bytes: 0,
+        }
     }
 
     /// Reads the next piece.

@@ -13,7 +13,11 @@ use super::plain::plain_end;
 /// assert_eq!(texts, [&b"1"[..], br#"{"a": [2]}"#, br#""x,y""#]);
 /// ```
 pub fn elements(array: &[u8]) -> Elements<'_> {
-    let at = if array.first() == Some(&b'[') { 1 } else { array.len() };
+    let at = if array.first() == Some(&b'[') {
+        1
+    } else {
+        array.len()
+    };
     Elements { array, at }
 }
 
@@ -34,7 +38,9 @@ impl Iterator for Elements<'_> {
 
     fn next(&mut self) -> Option<Range<usize>> {
         let between = |byte: &u8| matches!(byte, b' ' | b'\n' | b'\r' | b'\t' | b',');
-        let skipped = self.array[self.at..].iter().position(|byte| !between(byte))?;
+        let skipped = self.array[self.at..]
+            .iter()
+            .position(|byte| !between(byte))?;
         let start = self.at + skipped;
         let value = &self.array[start..];
         self.at = start + value_len(value);
@@ -50,9 +56,8 @@ fn value_len(text: &[u8]) -> usize {
         match byte {
             b'"' => at += string_len(&text[at..]) - 1,
             b'[' | b'{' => depth += 1,
-            b']' | b'}' if depth == 0 => return at,
+            b']' | b'}' | b',' | b' ' | b'\n' | b'\r' | b'\t' if depth == 0 => return at,
             b']' | b'}' => depth -= 1,
-            b',' | b' ' | b'\n' | b'\r' | b'\t' if depth == 0 => return at,
             _ => {}
         }
         at += 1;
@@ -82,14 +87,24 @@ mod tests {
         let check = |array: &str, expected: &[&str]| {
             let found: Vec<_> = elements(array.as_bytes()).map(|at| &array[at]).collect();
             assert_eq!(found, expected, "{array}");
-            assert_eq!(is_empty_array(array.as_bytes()), expected.is_empty(), "{array}");
+            assert_eq!(
+                is_empty_array(array.as_bytes()),
+                expected.is_empty(),
+                "{array}"
+            );
         };
         check("[]", &[]);
         check("[ \n\t]", &[]);
         check("[1]", &["1"]);
         check("[ null ,-1.5e3\n, true ]", &["null", "-1.5e3", "true"]);
-        check(r#"["a","","b\"]",{}]"#, &[r#""a""#, r#""""#, r#""b\"]""#, "{}"]);
-        check(r#"[[1,[2]],{"a":[3,{"b":"}"}]},"\\"]"#, &["[1,[2]]", r#"{"a":[3,{"b":"}"}]}"#, r#""\\""#]);
+        check(
+            r#"["a","","b\"]",{}]"#,
+            &[r#""a""#, r#""""#, r#""b\"]""#, "{}"],
+        );
+        check(
+            r#"[[1,[2]],{"a":[3,{"b":"}"}]},"\\"]"#,
+            &["[1,[2]]", r#"{"a":[3,{"b":"}"}]}"#, r#""\\""#],
+        );
     }
 
     #[test]

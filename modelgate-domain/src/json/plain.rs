@@ -8,7 +8,7 @@ const HIGHS: u64 = ONES << 7;
 /// Offset of the first quote, backslash, control character or non-ASCII byte, or the length.
 #[inline]
 pub(super) fn ascii_end(text: &[u8]) -> usize {
-    // Read as signed, control characters and non-ASCII bytes are both "below space": one comparison.
+    // Read as signed, control characters and non-ASCII bytes are both below the space: one comparison.
     end(
         text,
         |byte| special(byte) | (byte.cast_signed() < 0x20),
@@ -18,6 +18,10 @@ pub(super) fn ascii_end(text: &[u8]) -> usize {
 
 /// The same, but non-ASCII bytes are ordinary.
 #[inline]
+#[expect(
+    clippy::needless_bitwise_bool,
+    reason = "without branches it is done for a block at a time"
+)]
 pub(super) fn plain_end(text: &[u8]) -> usize {
     end(text, |byte| special(byte) | (byte < 0x20), marks)
 }
@@ -64,6 +68,10 @@ fn end(text: &[u8], stops: impl Fn(u8) -> bool, marks: impl Fn(u64) -> u64) -> u
 }
 
 #[inline]
+#[expect(
+    clippy::needless_bitwise_bool,
+    reason = "without branches it is done for a block at a time"
+)]
 fn special(byte: u8) -> bool {
     (byte == b'"') | (byte == b'\\')
 }
@@ -92,17 +100,29 @@ mod tests {
                 let plain = matches!(byte, b'"' | b'\\' | 0..0x20);
                 let expected = |stops: bool| if stops { distance } else { 220 };
                 assert_eq!(plain_end(&text), expected(plain), "{byte:#x} at {distance}");
-                assert_eq!(ascii_end(&text), expected(plain || byte >= 0x80), "{byte:#x} at {distance}");
+                assert_eq!(
+                    ascii_end(&text),
+                    expected(plain || byte >= 0x80),
+                    "{byte:#x} at {distance}"
+                );
             }
         }
     }
 
     #[test]
     fn the_first_of_several_wins() {
-        for text in ["\"!", "ab\u{1f}\u{20}\"", "\\\\\\\\\\\\\\\\\\", "ééé\"#\"", "1234567\"\u{0}\u{1}"] {
+        for text in [
+            "\"!",
+            "ab\u{1f}\u{20}\"",
+            "\\\\\\\\\\\\\\\\\\",
+            "ééé\"#\"",
+            "1234567\"\u{0}\u{1}",
+        ] {
             for front in 0..130 {
                 let text = [&b"x".repeat(front)[..], text.as_bytes()].concat();
-                let slow = text.iter().position(|&b| b < 0x20 || b == b'"' || b == b'\\');
+                let slow = text
+                    .iter()
+                    .position(|&b| b < 0x20 || b == b'"' || b == b'\\');
                 assert_eq!(Some(plain_end(&text)), slow);
             }
         }

@@ -60,7 +60,10 @@ mod tests {
             assert_eq!(String::from_utf8_lossy(&bytes), expected);
         };
         check("", r#""""#);
-        check("plain é 😀 \u{7f}\u{2028}/", "\"plain é 😀 \u{7f}\u{2028}/\"");
+        check(
+            "plain é 😀 \u{7f}\u{2028}/",
+            "\"plain é 😀 \u{7f}\u{2028}/\"",
+        );
         check("\"\\\n\r\t\u{8}\u{c}", r#""\"\\\n\r\t\b\f""#);
         check("\0\u{1f}", r#""\u0000\u001f""#);
     }

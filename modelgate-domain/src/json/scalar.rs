@@ -161,7 +161,9 @@ mod tests {
         check("-9223372036854775808", None, Some(i64::MIN));
         check("18446744073709551615", Some(u64::MAX), None);
         check("18446744073709551616", None, None);
-        for neither in ["", "-", "+1", "01", "-01", "00", "1.0", "1e3", "1E3", "\"1\"", "null", " 1", "é"] {
+        for neither in [
+            "", "-", "+1", "01", "-01", "00", "1.0", "1e3", "1E3", "\"1\"", "null", " 1", "é",
+        ] {
             check(neither, None, None);
         }
     }

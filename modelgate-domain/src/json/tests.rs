@@ -16,7 +16,11 @@ impl Visitor for Log {
 
     fn ends(&mut self, token: Token, depth: usize, end: usize, text: &[u8]) {
         let text = String::from_utf8_lossy(text);
-        self.0.push(format!("{end} {depth} end {token:?} {text}").trim_end().to_owned());
+        self.0.push(
+            format!("{end} {depth} end {token:?} {text}")
+                .trim_end()
+                .to_owned(),
+        );
     }
 }
 
@@ -34,9 +38,19 @@ fn scan_all_ways(text: &[u8]) -> Result<Log, JsonError> {
     let whole = scan([text]);
     for cut in 0..=text.len() {
         let (first, second) = text.split_at(cut);
-        assert_eq!(scan([first, second]), whole, "cut at {cut} of {:?}", String::from_utf8_lossy(text));
+        assert_eq!(
+            scan([first, second]),
+            whole,
+            "cut at {cut} of {:?}",
+            String::from_utf8_lossy(text)
+        );
     }
-    assert_eq!(scan(text.chunks(1)), whole, "in single bytes: {:?}", String::from_utf8_lossy(text));
+    assert_eq!(
+        scan(text.chunks(1)),
+        whole,
+        "in single bytes: {:?}",
+        String::from_utf8_lossy(text)
+    );
     whole
 }
 
@@ -61,31 +75,63 @@ fn tokens_are_told_with_their_places() {
         "33 2 Key",
         "36 2 end Key c",
         "38 2 Null",
-        "42 2 end Null",
+        "42 2 end Null null",
         "43 1 end Object",
         "45 1 Key",
         "48 1 end Key d",
         "49 1 True",
-        "53 1 end True",
+        "53 1 end True true",
         "54 0 end Object",
     ];
-    let without_words: Vec<_> =
-        log.0.iter().map(|line| line.trim_end_matches(" null").trim_end_matches(" true")).collect();
-    assert_eq!(without_words, expected);
+    assert_eq!(log.0, expected);
 }
 
 #[test]
 fn well_formed_texts_are_accepted() {
-    let long = format!("\"{}\"", "plain text that is longer than any block, ".repeat(9));
+    let long = format!(
+        "\"{}\"",
+        "plain text that is longer than any block, ".repeat(9)
+    );
     let nested = format!("{}{}", "[".repeat(128), "]".repeat(128));
     let accepted = [
-        "0", "-0", "1", "12", "-1.0", "1e400", "1E-400", "1e+0", "0.10", "123456789012345678901234567890",
-        "null", "true", "false", "\"\"", "[]", "{}", " \t\r\n[ ]\n", "\u{feff}[]", "\u{feff} 1 ", "[[],{}]",
-        r#"{"":{"":[]}}"#, r#"{"a":1,"a":2}"#, r#""\"\\\/\b\f\n\r\t\u00e9\uD83D\ude00""#, r#""\ud800""#,
-        r#""\udc00\u0000""#, "\"é中😀\u{7f}\u{2028}\"", "\"123456\\n\"", "\"1234567\\n\"", "\"éééééééé\\n中\"", &long, &nested,
+        "0",
+        "-0",
+        "1",
+        "12",
+        "-1.0",
+        "1e400",
+        "1E-400",
+        "1e+0",
+        "0.10",
+        "123456789012345678901234567890",
+        "null",
+        "true",
+        "false",
+        "\"\"",
+        "[]",
+        "{}",
+        " \t\r\n[ ]\n",
+        "\u{feff}[]",
+        "\u{feff} 1 ",
+        "[[],{}]",
+        r#"{"":{"":[]}}"#,
+        r#"{"a":1,"a":2}"#,
+        r#""\"\\\/\b\f\n\r\t\u00e9\uD83D\ude00""#,
+        r#""\ud800""#,
+        r#""\udc00\u0000""#,
+        "\"é中😀\u{7f}\u{2028}\"",
+        "\"123456\\n\"",
+        "\"1234567\\n\"",
+        "\"éééééééé\\n中\"",
+        &long,
+        &nested,
     ];
     for text in accepted {
-        assert!(scan_all_ways(text.as_bytes()).is_ok(), "{text}: {:?}", scan([text.as_bytes()]));
+        assert!(
+            scan_all_ways(text.as_bytes()).is_ok(),
+            "{text}: {:?}",
+            scan([text.as_bytes()])
+        );
     }
 }
 
@@ -94,7 +140,12 @@ fn malformed_texts_are_refused_with_the_place() {
     use JsonErrorKind as Kind;
     let check = |text: &[u8], kind: JsonErrorKind, at: usize| {
         let outcome = scan_all_ways(text);
-        assert_eq!(outcome, Err(kind.at(at)), "{:?}", String::from_utf8_lossy(text));
+        assert_eq!(
+            outcome,
+            Err(kind.at(at)),
+            "{:?}",
+            String::from_utf8_lossy(text)
+        );
     };
     check(b"", Kind::Empty, 0);
     check(b" \n", Kind::Empty, 2);
@@ -104,7 +155,26 @@ fn malformed_texts_are_refused_with_the_place() {
     check(b"\xef\xbc\x81", Kind::Unexpected, 1);
     check(b"[\xef\xbb\xbf]", Kind::Unexpected, 1);
     check("\u{feff}\u{feff}1".as_bytes(), Kind::Unexpected, 3);
-    for text in ["{", "[", "\"", "\"a", "\"\\", "\"\\u12", "-", "1.", "1e", "1e+", "tru", "[1", "[1,", "{\"a\"", "{\"a\":", "{\"a\":1", "{\"a\":1,", "[{}"] {
+    for text in [
+        "{",
+        "[",
+        "\"",
+        "\"a",
+        "\"\\",
+        "\"\\u12",
+        "-",
+        "1.",
+        "1e",
+        "1e+",
+        "tru",
+        "[1",
+        "[1,",
+        "{\"a\"",
+        "{\"a\":",
+        "{\"a\":1",
+        "{\"a\":1,",
+        "[{}",
+    ] {
         check(text.as_bytes(), Kind::UnexpectedEnd, text.len());
     }
     check(b"\"\xc3", Kind::UnexpectedEnd, 2);
@@ -174,9 +244,15 @@ fn malformed_texts_are_refused_with_the_place() {
 #[test]
 fn nesting_ends_at_128_levels() {
     let brackets = "[".repeat(129);
-    assert_eq!(scan_all_ways(brackets.as_bytes()), Err(JsonErrorKind::Depth.at(128)));
+    assert_eq!(
+        scan_all_ways(brackets.as_bytes()),
+        Err(JsonErrorKind::Depth.at(128))
+    );
     let braces = r#"{"a":"#.repeat(129);
-    assert_eq!(scan_all_ways(braces.as_bytes()), Err(JsonErrorKind::Depth.at(128 * 5)));
+    assert_eq!(
+        scan_all_ways(braces.as_bytes()),
+        Err(JsonErrorKind::Depth.at(128 * 5))
+    );
     let wide = format!("[{}1]", "[[]],".repeat(500));
     assert!(scan([wide.as_bytes()]).is_ok());
 }
@@ -188,6 +264,7 @@ fn after_an_error_every_call_says_the_same() {
     let error = scanner.feed(b"]").unwrap_err();
     assert_eq!(error, JsonErrorKind::Unexpected.at(3));
     assert_eq!(scanner.feed(b"1]"), Err(error));
+    assert_eq!(scanner.feed(b"}"), Err(error));
     assert_eq!(scanner.finish(), Err(error));
 }
 
@@ -200,7 +277,10 @@ fn errors_are_lower_case_sentences_with_their_place() {
     check(b"[1", "unexpected end at byte 2");
     check(b"[1}", "unexpected byte at byte 2");
     check(b"\"\xff\"", "invalid UTF-8 at byte 1");
-    check(&b"[".repeat(200), "nesting deeper than 128 levels at byte 128");
+    check(
+        &b"[".repeat(200),
+        "nesting deeper than 128 levels at byte 128",
+    );
 }
 
 #[test]
@@ -211,9 +291,18 @@ fn members_are_found_at_the_top_only() {
     };
     check("{}", [None, None]);
     check(r#"{"usage":null}"#, [Some("null"), None]);
-    check(r#" {"choices" : [ {"usage":1} ] , "usage":{"choices":2}} "#, [Some(r#"{"choices":2}"#), Some(r#"[ {"usage":1} ]"#)]);
-    check(r#"{"usage":1,"x":{"usage":3},"usage":2}"#, [Some("2"), None]);
-    check(r#"{"us\u0061ge":"x","Usage":0,"choices ":0}"#, [Some("\"x\""), None]);
+    check(
+        r#" {"choices" : [ {"usage":1} ] , "usage":{"choices":2}} "#,
+        [Some(r#"{"choices":2}"#), Some(r#"[ {"usage":1} ]"#)],
+    );
+    check(
+        r#"{"usage":1,"x":{"usage":3},"usage":2}"#,
+        [Some("2"), None],
+    );
+    check(
+        r#"{"us\u0061ge":"x","Usage":0,"choices ":0}"#,
+        [Some("\"x\""), None],
+    );
     check("\u{feff}{\"usage\":-1.50}", [Some("-1.50"), None]);
 }
 

@@ -36,7 +36,11 @@ impl Straddler {
     /// # Errors
     /// Where the first invalid sequence starts.
     pub(super) fn check(&mut self, text: &[u8]) -> Result<(), usize> {
-        let checked = if fits(text) { text.len() - last_lead(text) } else { 0 };
+        let checked = if fits(text) {
+            text.len() - last_lead(text)
+        } else {
+            0
+        };
         let Err(error) = from_utf8(&text[checked..]) else {
             return Ok(());
         };
@@ -74,6 +78,10 @@ fn fits_inside(text: &[u8]) -> bool {
 
 /// Whether `d` may not follow `a`, `b`, `c`.
 #[inline]
+#[expect(
+    clippy::needless_bitwise_bool,
+    reason = "without branches it is done for 16 bytes at a time"
+)]
 fn misfit(a: u8, b: u8, c: u8, d: u8) -> bool {
     let wanted = (a >= 0xf0) | (b >= 0xe0) | (c >= 0xc0);
     let continues = (d & 0xc0) == 0x80;
@@ -95,8 +103,8 @@ mod tests {
 
     /// One byte on each side of every border that UTF-8 has.
     const BYTES: [u8; 24] = [
-        0x00, 0x41, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf, 0xe0, 0xe1, 0xec, 0xed, 0xee,
-        0xef, 0xf0, 0xf1, 0xf3, 0xf4, 0xf5,
+        0x00, 0x41, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf, 0xe0, 0xe1,
+        0xec, 0xed, 0xee, 0xef, 0xf0, 0xf1, 0xf3, 0xf4, 0xf5,
     ];
 
     /// What the standard library says: where it is invalid, or how many bytes are unfinished.

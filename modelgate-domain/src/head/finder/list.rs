@@ -3,7 +3,7 @@
 use super::super::Media;
 use crate::json::{self, Token};
 
-/// How much of it there is. Depth 1 is the list's own value, so its elements are at 2, a message's members at 3, the
+/// How much of it there is. The list itself is at depth 1, so its elements are at 2, a message's members at 3, the
 /// parts of its content at 4, their members at 5.
 #[derive(Debug, Default)]
 pub(in super::super) struct List {
@@ -13,27 +13,34 @@ pub(in super::super) struct List {
     /// Some element is a text in tokens.
     pub(in super::super) arrays: bool,
     pub(in super::super) media: Media,
-    /// The last key of a message was `content`.
-    content: bool,
-    /// We are in a content that is an array of parts.
-    parts: bool,
-    /// The last key of a part holds media.
-    medium: bool,
-    /// Where that started.
+    place: Place,
+    /// Where the medium starts that we are in.
     start: usize,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    #[default]
+    Elsewhere,
+    /// After a message's key `content`.
+    Content,
+    /// In a content that is an array of parts.
+    Parts,
+    /// There, after a key that holds media.
+    Medium,
 }
 
 impl List {
     #[inline]
     pub(super) fn begins(&mut self, token: Token, depth: usize, at: usize) -> bool {
-        match (depth, token) {
-            (2, _) => self.element(token),
-            (3, Token::Key) => return true,
-            (3, _) => self.parts = self.content && token == Token::Array,
-            (5, Token::Key) => return self.parts,
-            (5, _) if self.parts && self.medium => {
-                self.medium = token != Token::Null;
-                self.media.count += u64::from(self.medium);
+        match (depth, token, self.place) {
+            (2, ..) => self.element(token),
+            (3, Token::Key, _) | (5, Token::Key, Place::Parts | Place::Medium) => return true,
+            (3, Token::Array, Place::Content) | (5, Token::Null, Place::Medium) => {
+                self.place = Place::Parts;
+            }
+            (5, _, Place::Medium) => {
+                self.media.count += 1;
                 self.start = at;
             }
             _ => {}
@@ -43,11 +50,14 @@ impl List {
 
     #[inline]
     pub(super) fn ends(&mut self, token: Token, depth: usize, end: usize, text: &[u8]) {
-        match (depth, token) {
-            (3, Token::Key) => self.content = *json::unescaped(text) == *b"content",
-            (3, _) => self.parts = false,
-            (5, Token::Key) => self.medium = self.parts && holds_media(&json::unescaped(text)),
-            (5, _) if self.parts && self.medium => self.media.bytes += (end - self.start) as u64,
+        match (depth, token, self.place) {
+            (3, Token::Key, _) => self.place = after_key(text),
+            (3, ..) => self.place = Place::Elsewhere,
+            (5, Token::Key, Place::Parts | Place::Medium) => self.place = after_part_key(text),
+            (5, _, Place::Medium) => {
+                self.media.bytes += (end - self.start) as u64;
+                self.place = Place::Parts;
+            }
             _ => {}
         }
     }
@@ -59,6 +69,16 @@ impl List {
     }
 }
 
-fn holds_media(key: &[u8]) -> bool {
-    matches!(key, b"image_url" | b"input_audio" | b"file" | b"video_url" | b"audio_url")
+fn after_key(text: &[u8]) -> Place {
+    match &*json::unescaped(text) {
+        b"content" => Place::Content,
+        _ => Place::Elsewhere,
+    }
+}
+
+fn after_part_key(text: &[u8]) -> Place {
+    match &*json::unescaped(text) {
+        b"image_url" | b"input_audio" | b"file" | b"video_url" | b"audio_url" => Place::Medium,
+        _ => Place::Parts,
+    }
 }

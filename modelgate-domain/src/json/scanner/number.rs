@@ -26,7 +26,10 @@ impl Digits {
 
     /// Whether the number may end here.
     pub(super) fn complete(self) -> bool {
-        matches!(self, Self::Zero | Self::Whole | Self::Fraction | Self::Exponent)
+        matches!(
+            self,
+            Self::Zero | Self::Whole | Self::Fraction | Self::Exponent
+        )
     }
 
     /// `None`: `byte` is no part of the number.
@@ -51,7 +54,9 @@ impl<V: Visitor> Scanner<V> {
         // Most numbers are digits and nothing else.
         let end = digits_end(piece, at + 1);
         match piece.get(end) {
-            Some(next) if matches!(byte, b'1'..=b'9') && !matches!(next, b'.' | b'e' | b'E') => Some(end),
+            Some(next) if matches!(byte, b'1'..=b'9') && !matches!(next, b'.' | b'e' | b'E') => {
+                Some(end)
+            }
             _ => self.digits(piece, at, at + 1, Digits::first(byte)),
         }
     }
@@ -61,7 +66,13 @@ impl<V: Visitor> Scanner<V> {
         self.digits(piece, 0, 0, digits)
     }
 
-    fn digits(&mut self, piece: &[u8], from: usize, mut at: usize, mut digits: Digits) -> Option<usize> {
+    fn digits(
+        &mut self,
+        piece: &[u8],
+        from: usize,
+        mut at: usize,
+        mut digits: Digits,
+    ) -> Option<usize> {
         loop {
             if matches!(digits, Digits::Whole | Digits::Fraction | Digits::Exponent) {
                 at = digits_end(piece, at);

@@ -5,7 +5,13 @@ use super::{JsonErrorKind, Scanner, State, Token, Visitor};
 impl<V: Visitor> Scanner<V> {
     /// Where a literal ends that goes on at `at`, and of which `seen` letters have come.
     #[inline]
-    pub(super) fn word_end(&mut self, token: Token, piece: &[u8], at: usize, seen: usize) -> Option<usize> {
+    pub(super) fn word_end(
+        &mut self,
+        token: Token,
+        piece: &[u8],
+        at: usize,
+        seen: usize,
+    ) -> Option<usize> {
         let letters = &letters(token)[seen..];
         let rest = &piece[at..];
         if rest.starts_with(letters) {
