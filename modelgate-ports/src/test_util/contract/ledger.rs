@@ -10,7 +10,8 @@ use crate::test_util::sample::{NOON, admission, quota, request_id, settlement};
 /// How many keys the contract spends.
 pub const LEDGER_KEYS: usize = 9;
 
-/// Runs the whole contract. The keys exist, were made at `sample::MADE` and spent nothing; periods begin at midnight UTC.
+/// Runs the whole contract. The keys exist, with a daily quota of 100 where the store knows of one, were made at
+/// `sample::MADE` and spent nothing; periods begin at midnight UTC.
 pub async fn ledger_contract(ledger: &dyn QuotaLedger, keys: [KeyId; LEDGER_KEYS]) {
     let [plain, refused, twice, void, abandoned, injected, rolling, unlimited, backwards] = keys;
     what_was_promised_and_not_spent_comes_back(ledger, plain).await;
