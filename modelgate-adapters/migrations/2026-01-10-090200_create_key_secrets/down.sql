@@ -1,0 +1,2 @@
+DROP INDEX key_secrets_key;
+DROP TABLE key_secrets;

@@ -1,0 +1,2 @@
+DROP INDEX model_aliases_model;
+DROP TABLE model_aliases;

@@ -1,0 +1,2 @@
+DROP INDEX model_targets_model;
+DROP TABLE model_targets;

@@ -1,0 +1,3 @@
+DROP INDEX usage_key;
+DROP INDEX usage_open;
+DROP TABLE usage;
