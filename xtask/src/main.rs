@@ -44,6 +44,7 @@ fn dispatch(arguments: &[String]) -> Result<(), Failure> {
         "run" => product::run(rest),
         "clean" => usage::alone("clean", rest).and_then(|()| product::clean()),
         "test" => test::test(rest),
+        "bench" => product::bench(rest),
         "lint" => usage::alone("lint", rest).and_then(|()| lint::lint()),
         "audit" => usage::alone("audit", rest).and_then(|()| lint::audit()),
         "tidy" => usage::alone("tidy", rest).and_then(|()| tidy::tidy()),

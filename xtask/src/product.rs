@@ -32,6 +32,20 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     )))
 }
 
+/// Builds the server and the bench for release, and measures the one with the other.
+pub(crate) fn bench(arguments: &[String]) -> Result<(), Failure> {
+    build(&[])?;
+    shell::run(&mut shell::cargo(&[
+        "build",
+        "--release",
+        "--package",
+        "modelgate-bench",
+    ]))?;
+    let release = shell::target()?.join("release");
+    let mut bench = Command::new(release.join("modelgate-bench"));
+    shell::run(bench.arg("--binary").arg(release.join("modelgate")).args(arguments))
+}
+
 /// Removes build output and the clients' packages. Data folders belong to people and stay.
 pub(crate) fn clean() -> Result<(), Failure> {
     shell::run(&mut shell::cargo(&["clean"]))?;

@@ -13,6 +13,10 @@ const COMMANDS: &[(&str, &str)] = &[
         "set up, then every test; ARGS go to cargo test",
     ),
     (
+        "bench [ARGS]",
+        "build the release and measure it; `bench --help` lists ARGS",
+    ),
+    (
         "lint",
         "rustfmt, tidy, clippy and documentation, all with warnings denied",
     ),
