@@ -1,0 +1,59 @@
+//! The real `modelgate` binary against scripted upstreams: the harness first, then the conformance cases.
+//!
+//! Write a case like this:
+//!
+//! ```ignore
+//! #[tokio::test]
+//! async fn case_50_unknown_answer_fields_reach_the_client() {
+//!     let gate = TestGate::start().await; // a server of its own, with `gate.upstream` beside it
+//!     let key = gate.with_model("m", "vllm").await; // model `m` on that upstream, and a key without limits
+//!     gate.upstream.answers(json(200, r#"{"choices":[],"timings":{"a":1}}"#));
+//!     let answer = gate.chat(&key, "hi").await;
+//!     assert_eq!(answer.json()["timings"]["a"], 1);
+//! }
+//! ```
+//!
+//! - `gate.rs`: starts, stops, kills and restarts the program; admin calls; rows, logs, canaries.
+//! - `client.rs`: what a client does: plain calls, event streams, exact bytes, HTTP/2.
+//! - `upstream.rs`: what a backend does: records every request, answers by script.
+//! - `wait.rs`: bounded waiting on conditions. No test sleeps to let something happen.
+//! - `samples.rs`: every kind, every POST route with a good body.
+//! - `wire.rs`: reading HTTP/1 messages off a socket, for both raw ends.
+//!
+//! Test names begin with the number of their conformance case, promise (`r17_`) or threat (`s13_`).
+
+mod client;
+mod gate;
+mod upstream;
+mod wait;
+mod wire;
+
+mod samples;
+
+mod harness;
+
+mod conformance_access;
+mod conformance_answers;
+mod conformance_answers_aborted;
+mod conformance_answers_outages;
+mod conformance_answers_refused;
+mod conformance_bad_input;
+mod conformance_encodings;
+mod conformance_framing;
+mod conformance_h2;
+mod conformance_headers;
+mod conformance_health;
+mod conformance_limits;
+mod conformance_models;
+mod conformance_ollama_streams;
+mod conformance_reuse;
+mod conformance_routes;
+mod conformance_streams;
+mod conformance_streams_broken;
+mod conformance_streams_dialects;
+mod conformance_streams_fields;
+mod conformance_streams_gone;
+mod conformance_streams_stopped;
+mod conformance_streams_waiting;
+mod conformance_streams_wire;
+mod conformance_tls;
