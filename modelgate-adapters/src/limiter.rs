@@ -136,7 +136,7 @@ mod tests {
     #[tokio::test]
     async fn a_row_from_the_future_counts_as_of_now() {
         let (limiter, _clock) = limiter();
-        let later = NOON.after(Duration::from_hours(3));
+        let later = NOON.after(Duration::from_secs(3 * 3600));
         limiter.restore(&[Recent { key: KeyId(1), admitted: later, tokens: 100 }]);
         assert!(limiter.admit(KeyId(1), &TWO_A_MINUTE, 1).await.is_err());
     }

@@ -72,35 +72,35 @@ mod tests {
 
     #[test]
     fn what_was_sealed_opens_in_its_place_and_with_its_key_only() {
-        let sealer_one = sealer(ONE);
+        let cipher = sealer(ONE);
         let secret = Secret::new("sk-upstream-credential").unwrap();
-        let sealed = sealer_one.seal(&secret, "https://a").unwrap();
-        assert_eq!(sealer_one.open(&sealed, "https://a"), Ok(secret));
-        assert_eq!(sealer_one.open(&sealed, "https://b"), Err(Unsealable));
+        let sealed = cipher.seal(&secret, "https://a").unwrap();
+        assert_eq!(cipher.open(&sealed, "https://a"), Ok(secret));
+        assert_eq!(cipher.open(&sealed, "https://b"), Err(Unsealable));
         assert_eq!(sealer(OTHER).open(&sealed, "https://a"), Err(Unsealable));
     }
 
     #[test]
     fn the_same_secret_never_looks_the_same_and_never_shows() {
-        let sealer = sealer(ONE);
+        let cipher = sealer(ONE);
         let secret = Secret::new("sk-upstream-credential").unwrap();
-        let (one, other) = (sealer.seal(&secret, "x").unwrap(), sealer.seal(&secret, "x").unwrap());
+        let (one, other) = (cipher.seal(&secret, "x").unwrap(), cipher.seal(&secret, "x").unwrap());
         assert_ne!(one, other);
         assert!(one.starts_with("v1:") && !one.contains("sk-"), "{one}");
     }
 
     #[test]
     fn every_changed_character_is_noticed() {
-        let sealer = sealer(ONE);
-        let sealed = sealer.seal(&Secret::new("sk").unwrap(), "x").unwrap();
+        let cipher = sealer(ONE);
+        let sealed = cipher.seal(&Secret::new("sk").unwrap(), "x").unwrap();
         for index in 0..sealed.len() {
             let mut bytes = sealed.clone().into_bytes();
             bytes[index] = if bytes[index] == b'A' { b'B' } else { b'A' };
             let changed = String::from_utf8(bytes).unwrap();
-            assert_eq!(sealer.open(&changed, "x"), Err(Unsealable), "character {index}");
+            assert_eq!(cipher.open(&changed, "x"), Err(Unsealable), "character {index}");
         }
         for text in ["", "v1:", "v1:AAAA", "v2:AAAA", "sk-plain", "v1:ключ"] {
-            assert_eq!(sealer.open(text, "x"), Err(Unsealable), "{text}");
+            assert_eq!(cipher.open(text, "x"), Err(Unsealable), "{text}");
         }
     }
 
@@ -108,7 +108,7 @@ mod tests {
     fn without_randomness_nothing_is_sealed() {
         let mut entropy = modelgate_ports::driven::entropy::MockEntropy::new();
         entropy.expect_fill().returning(|_| Err(modelgate_ports::driven::NoEntropy));
-        let sealer = AeadSealer::new(&SecretKey::parse(ONE).unwrap(), Arc::new(entropy)).unwrap();
-        assert_eq!(sealer.seal(&Secret::new("sk").unwrap(), "x"), Err(Unsealable));
+        let cipher = AeadSealer::new(&SecretKey::parse(ONE).unwrap(), Arc::new(entropy)).unwrap();
+        assert_eq!(cipher.seal(&Secret::new("sk").unwrap(), "x"), Err(Unsealable));
     }
 }

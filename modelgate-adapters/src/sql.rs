@@ -7,6 +7,7 @@ mod catalog;
 mod connection;
 mod error;
 mod files;
+mod fixed;
 mod key_store;
 mod ledger;
 mod migrate;

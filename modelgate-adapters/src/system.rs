@@ -8,7 +8,7 @@ use modelgate_domain::time::Monotonic;
 use modelgate_ports::driven::{Clock, Entropy, NoEntropy};
 
 /// How far the monotonic clock is in when the process begins, so that it can also tell the minutes before.
-const HEAD_START: Duration = Duration::from_hours(1);
+const HEAD_START: Duration = Duration::from_secs(3600);
 
 /// The clocks of this machine.
 #[derive(Debug)]

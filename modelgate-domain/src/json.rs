@@ -1,5 +1,6 @@
 //! JSON without a tree: one pass that checks a text as it arrives and tells where things are.
 
+mod block;
 mod elements;
 mod error;
 mod members;

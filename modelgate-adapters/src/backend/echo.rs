@@ -40,7 +40,11 @@ impl Backend for EchoBackend {
     async fn send<'a>(&self, call: Call<'a>) -> Result<Reply, BackendError> {
         let body = joined(call.body);
         let prompt = Prompt::read(call.head.endpoint, &body);
-        let dropped = if call.head.tools { vec!["tools".to_owned()] } else { Vec::new() };
+        let dropped = if call.head.tools {
+            vec!["tools".to_owned()]
+        } else {
+            Vec::new()
+        };
         let body = if call.head.endpoint == Endpoint::Embeddings {
             vectors(&call, &body, &prompt)?
         } else {
@@ -49,7 +53,10 @@ impl Backend for EchoBackend {
                 ReplyBody::Stream(Box::new(EchoStream::new(answers, call.head.include_usage)))
             } else {
                 let (text, usage) = answers.whole();
-                ReplyBody::Whole { pieces: vec![Bytes::from(text)], usage: Some(usage) }
+                ReplyBody::Whole {
+                    pieces: vec![Bytes::from(text)],
+                    usage: Some(usage),
+                }
             }
         };
         Ok(Reply { body, dropped })
@@ -57,7 +64,11 @@ impl Backend for EchoBackend {
 
     async fn discover(&self, _: &Upstream) -> Result<Vec<Discovered>, BackendError> {
         let capabilities = ["completion", "embedding"].map(str::to_owned).to_vec();
-        Ok(vec![Discovered { name: "echo".to_owned(), context_length: None, capabilities }])
+        Ok(vec![Discovered {
+            name: "echo".to_owned(),
+            context_length: None,
+            capabilities,
+        }])
     }
 }
 
@@ -80,8 +91,14 @@ fn vectors(call: &Call<'_>, body: &[u8], prompt: &Prompt) -> Result<ReplyBody, B
         "{{\"object\":\"list\",\"data\":[{data}],\"model\":{model},\
          \"usage\":{{\"prompt_tokens\":{tokens},\"total_tokens\":{tokens}}}}}"
     );
-    let usage = TokenUsage { prompt: tokens, ..TokenUsage::default() };
-    Ok(ReplyBody::Whole { pieces: vec![Bytes::from(text)], usage: Some(usage) })
+    let usage = TokenUsage {
+        prompt: tokens,
+        ..TokenUsage::default()
+    };
+    Ok(ReplyBody::Whole {
+        pieces: vec![Bytes::from(text)],
+        usage: Some(usage),
+    })
 }
 
 fn dimensions(body: &[u8]) -> Result<u64, BackendError> {
@@ -91,8 +108,12 @@ fn dimensions(body: &[u8]) -> Result<u64, BackendError> {
     };
     let dimensions = json::unsigned(raw).filter(|given| (1..=MOST_DIMENSIONS).contains(given));
     dimensions.ok_or_else(|| {
-        let fault = BackendFault::Request { status: 400, sent: false };
-        let message = format!("Invalid 'dimensions': expected an integer from 1 to {MOST_DIMENSIONS}.");
+        let fault = BackendFault::Request {
+            status: 400,
+            sent: false,
+        };
+        let message =
+            format!("Invalid 'dimensions': expected an integer from 1 to {MOST_DIMENSIONS}.");
         let mut error = BackendError::new(fault, message);
         error.code = Some("invalid_value".to_owned());
         error.param = Some("dimensions".to_owned());
@@ -105,7 +126,9 @@ fn joined(pieces: &[Bytes]) -> Bytes {
         return piece.clone();
     }
     let mut whole = BytesMut::with_capacity(pieces.iter().map(Bytes::len).sum());
-    pieces.iter().for_each(|piece| whole.extend_from_slice(piece));
+    pieces
+        .iter()
+        .for_each(|piece| whole.extend_from_slice(piece));
     whole.freeze()
 }
 

@@ -135,7 +135,8 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
     let seconds = number("retry-after-ms")
         .map(|millis| millis / 1000.0)
-        .or_else(|| number("retry-after"))?;
+        .or_else(|| number("retry-after"))
+        .filter(|seconds| !seconds.is_nan())?;
     let wait = Duration::try_from_secs_f64(seconds.min(LONGEST_WAIT.as_secs_f64()));
     wait.ok().filter(|wait| !wait.is_zero())
 }

@@ -89,22 +89,43 @@ impl OllamaBackend {
         openai: Arc<dyn Backend>,
     ) -> Self {
         let capabilities = CapabilityCache::new(Arc::clone(&clock));
-        Self { transport, config, clock, entropy, openai, capabilities }
+        Self {
+            transport,
+            config,
+            clock,
+            entropy,
+            openai,
+            capabilities,
+        }
     }
 
     /// The address of a target, and the credential that goes there.
-    fn reach<'a>(&'a self, target: &'a Target) -> Result<(&'a BaseUrl, Option<&'a Secret>), BackendError> {
+    fn reach<'a>(
+        &'a self,
+        target: &'a Target,
+    ) -> Result<(&'a BaseUrl, Option<&'a Secret>), BackendError> {
         let own = self.config.server.as_ref();
         let Some(base) = target.base_url.as_ref().or(own.map(|(base, _)| base)) else {
-            return Err(BackendError::new(BackendFault::Unreachable, "the model has no server"));
+            return Err(BackendError::new(
+                BackendFault::Unreachable,
+                "the model has no server",
+            ));
         };
-        Ok((base, target.credential.as_ref().or_else(|| self.own_credential(base))))
+        Ok((
+            base,
+            target
+                .credential
+                .as_ref()
+                .or_else(|| self.own_credential(base)),
+        ))
     }
 
     /// The adapter's own credential, unless the address is somebody else's.
     fn own_credential(&self, base: &BaseUrl) -> Option<&Secret> {
         let (own, credential) = self.config.server.as_ref()?;
-        credential.as_ref().filter(|_| own.origin() == base.origin())
+        credential
+            .as_ref()
+            .filter(|_| own.origin() == base.origin())
     }
 
     /// By the server's OpenAI layer. It reads no output limit but `max_tokens`, so every other one is sent under that name.
@@ -113,13 +134,18 @@ impl OllamaBackend {
         let base = BaseUrl::parse(BackendKind::Api3, base.as_str())
             .map_err(|error| BackendError::new(BackendFault::Unreachable, error.to_string()))?;
         let target = Target {
-            kind: BackendKind::Api3,
             base_url: Some(base),
             credential: credential.cloned(),
             ..call.target.clone()
         };
         let output_limit = call.output_limit.or(call.head.max_output);
-        self.openai.send(Call { target: &target, output_limit, ..call }).await
+        self.openai
+            .send(Call {
+                target: &target,
+                output_limit,
+                ..call
+            })
+            .await
     }
 }
 
@@ -140,9 +166,15 @@ impl Backend for OllamaBackend {
 
     #[tracing::instrument(name = "ollama.discover", skip_all)]
     async fn discover(&self, server: &Upstream) -> Result<Vec<Discovered>, BackendError> {
-        let credential = server.credential.clone().or_else(|| self.own_credential(&server.base_url).cloned());
-        let whereabouts =
-            Whereabouts { transport: Arc::clone(&self.transport), base: server.base_url.clone(), credential };
+        let credential = server
+            .credential
+            .clone()
+            .or_else(|| self.own_credential(&server.base_url).cloned());
+        let whereabouts = Whereabouts {
+            transport: Arc::clone(&self.transport),
+            base: server.base_url.clone(),
+            credential,
+        };
         whereabouts.models().await
     }
 }

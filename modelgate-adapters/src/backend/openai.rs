@@ -85,7 +85,9 @@ impl OpenAiBackend {
         let edits = head.edits(&Rewrite {
             model: &call.target.upstream_name,
             ask_usage: self.config.ask_usage,
-            output_limit: call.output_limit.map(|limit| (self.limit_name(head.endpoint), limit)),
+            output_limit: call
+                .output_limit
+                .map(|limit| (self.limit_name(head.endpoint), limit)),
             encoding: None,
         });
         Ok(Outgoing {
@@ -95,7 +97,11 @@ impl OpenAiBackend {
             request_id: Some(call.request),
             body: splice::spliced(call.body, edits),
             stream: head.stream,
-            accept: if head.stream { "text/event-stream" } else { "application/json" },
+            accept: if head.stream {
+                "text/event-stream"
+            } else {
+                "application/json"
+            },
         })
     }
 
@@ -126,7 +132,10 @@ impl Backend for OpenAiBackend {
         media::check(&self.config.images, &call)?;
         let target = call.target;
         let credential = self.credential(target.credential.as_ref(), target.base_url.as_ref());
-        let answer = self.transport.send(self.outgoing(&call, credential)?).await?;
+        let answer = self
+            .transport
+            .send(self.outgoing(&call, credential)?)
+            .await?;
         let names = Names::of(&call, credential);
         if !answer.status.is_success() {
             return Err(error::from_answer(answer, &names).await);
@@ -137,7 +146,10 @@ impl Backend for OpenAiBackend {
         } else {
             whole(answer, &call, &names).await?
         };
-        Ok(Reply { body, dropped: Vec::new() })
+        Ok(Reply {
+            body,
+            dropped: Vec::new(),
+        })
     }
 
     #[tracing::instrument(name = "openai.discover", skip_all)]
@@ -150,16 +162,23 @@ async fn whole(answer: Answer, call: &Call<'_>, names: &Names) -> Result<ReplyBo
     let pieces = answer.body.whole(MOST_JSON).await?;
     let reply = whole::reply(pieces, call, names)?;
     if call.head.stream {
-        return Err(error::nonsense("the model server did not answer with a stream", "JSON"));
+        return Err(error::nonsense(
+            "the model server did not answer with a stream",
+            "JSON",
+        ));
     }
     Ok(reply)
 }
 
 /// A stream that was asked for and is none: mostly an error with the wrong status.
 fn is_json(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+    let content_type = headers
+        .get(CONTENT_TYPE)
+        .map_or(&b""[..], |value| value.as_bytes());
     let starts_with = |kind: &[u8]| {
-        content_type.get(..kind.len()).is_some_and(|start| start.eq_ignore_ascii_case(kind))
+        content_type
+            .get(..kind.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(kind))
     };
     starts_with(b"application/json") || starts_with(b"text/html")
 }

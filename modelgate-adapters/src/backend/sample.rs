@@ -17,7 +17,10 @@ pub(crate) struct Asked {
 
 /// A chat whose body is an object with these members; clients call the model `fast`, the server `org/real`.
 pub(crate) fn chat(members: &str) -> Asked {
-    asked(Endpoint::Chat, &format!(r#"{{"messages":[{{"role":"user","content":"hi"}}],{members}}}"#))
+    asked(
+        Endpoint::Chat,
+        &format!(r#"{{"messages":[{{"role":"user","content":"hi"}}],{members}}}"#),
+    )
 }
 
 /// A request with this body.

@@ -167,7 +167,10 @@ impl Reader {
     fn add_data(&mut self, line: &Line, skip: usize) {
         if let (Data::Nowhere, Line::InChunk(at)) = (&self.data, line) {
             let value = at.start + skip..at.end;
-            self.data = Data::InChunk { line: at.start, value };
+            self.data = Data::InChunk {
+                line: at.start,
+                value,
+            };
             return;
         }
         self.hold();
@@ -204,11 +207,18 @@ impl Reader {
             Data::InChunk { line, value } => {
                 let whole = *line..self.at;
                 let is_plain = is_plain(&self.chunk[whole.clone()], value.len());
-                (&self.chunk[value.clone()], is_plain.then_some((&self.chunk, whole)))
+                (
+                    &self.chunk[value.clone()],
+                    is_plain.then_some((&self.chunk, whole)),
+                )
             }
             Data::Nowhere | Data::Held => (self.held.as_slice(), None),
         };
-        Event { name: &self.name, data, plain }
+        Event {
+            name: &self.name,
+            data,
+            plain,
+        }
     }
 
     fn clear(&mut self) {
@@ -235,7 +245,11 @@ impl Reader {
             Data::Nowhere | Data::Held => 0,
         };
         let bytes = self.line.len() + self.held.len() + in_chunk + self.name.len();
-        if bytes > MOST_BYTES { Err(TooLong) } else { Ok(()) }
+        if bytes > MOST_BYTES {
+            Err(TooLong)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -248,7 +262,11 @@ fn is_plain(whole: &[u8], value: usize) -> bool {
 }
 
 fn mark_len(text: &[u8]) -> usize {
-    if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 }
+    if text.starts_with(BYTE_ORDER_MARK) {
+        BYTE_ORDER_MARK.len()
+    } else {
+        0
+    }
 }
 
 fn field(line: &[u8]) -> Field {

@@ -85,7 +85,9 @@ pub enum TransportError {
         source: BoxError,
     },
     /// The proxy's address makes no sense.
-    #[error("upstreams.proxy must be http://host:port, with user:password@ before the host if needed")]
+    #[error(
+        "upstreams.proxy must be http://host:port, with user:password@ before the host if needed"
+    )]
     Proxy,
     /// The TLS library refuses its own defaults.
     #[error("TLS cannot be set up")]
@@ -124,7 +126,10 @@ impl Transport {
     /// [`TransportError`] when a setting cannot be used.
     pub fn new(config: TransportConfig) -> Result<Self, TransportError> {
         let connector = Connector::new(&config)?;
-        Ok(Self { pools: Pools::new(&connector), config })
+        Ok(Self {
+            pools: Pools::new(&connector),
+            config,
+        })
     }
 
     /// Sends a request and returns once status and headers have come. Redirects are answers like any other.
@@ -140,7 +145,11 @@ impl Transport {
         };
         let (head, body) = response.into_parts();
         let body = AnswerBody::new(body, &head.headers, deadlines, &self.config);
-        Ok(Answer { status: head.status, headers: head.headers, body })
+        Ok(Answer {
+            status: head.status,
+            headers: head.headers,
+            body,
+        })
     }
 
     /// A pooled connection may have been closed while the request was on its way to it. Then, and only then, the
@@ -186,7 +195,9 @@ fn headers(outgoing: &Outgoing<'_>, pool: &Arc<Pool>) -> HeaderMap {
     if let Some(authorization) = &pool.authorization {
         headers.insert(AUTHORIZATION, authorization.clone());
     }
-    let id = outgoing.request_id.map(|id| HeaderValue::from_bytes(&id.to_text()));
+    let id = outgoing
+        .request_id
+        .map(|id| HeaderValue::from_bytes(&id.to_text()));
     if let Some(Ok(id)) = id {
         headers.insert(X_REQUEST_ID, id);
     }

@@ -155,8 +155,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("data/secret.key");
         let made = SecretKey::load_or_create(&path, &SeededEntropy::new(7)).unwrap();
-        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+        let rights = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((rights(&path), rights(path.parent().unwrap())), (0o600, 0o700));
         assert_eq!(SecretKey::load_or_create(&path, &SeededEntropy::new(8)).unwrap(), made);
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "no draft is left");
     }

@@ -17,6 +17,7 @@ use modelgate_ports::driven::{Admission, Clock, LedgerError, QuotaLedger, Reserv
 use tokio::sync::oneshot;
 
 use super::error::{corrupt, unavailable};
+use super::fixed::{self, Statement};
 use super::row::{count, counted};
 use super::schema::api_keys;
 use super::write::Closed;
@@ -57,13 +58,15 @@ fn balance((used, reserved, since): Counts) -> Balance {
     Balance { used: counted(used), reserved: counted(reserved), since: Timestamp::from_millis(since) }
 }
 
-fn store_balance(connection: &mut SqliteConnection, key: i64, balance: Balance) -> QueryResult<usize> {
-    let changes = (
-        api_keys::used.eq(count(balance.used)),
-        api_keys::reserved.eq(count(balance.reserved)),
-        api_keys::quota_since.eq(balance.since.millis()),
-    );
-    diesel::update(api_keys::table.find(key)).set(changes).execute(connection)
+struct UpdateBalance;
+
+impl Statement for UpdateBalance {
+    const TEXT: &'static str = "UPDATE api_keys SET used = ?, reserved = ?, quota_since = ? WHERE id = ?";
+}
+
+fn store_balance(connection: &mut SqliteConnection, key: i64, balance: Balance) -> QueryResult<()> {
+    let binds = [count(balance.used).into(), count(balance.reserved).into(), balance.since.millis().into(), key.into()];
+    fixed::execute::<UpdateBalance>(connection, &binds).map(drop)
 }
 
 #[async_trait]

@@ -26,10 +26,17 @@ async fn case_50_unknown_fields_pass_and_only_the_model_is_rewritten() {
             let body = json!({"model": kind, "prompt": "hi", "messages": [{"role": "user", "content": "hi"}]});
             let call = gate.post(path).bearer(&key).json(&body);
             let answer = call.send().await.expect_status(200);
-            assert_eq!(answer.text(), with_name(upstream_text, kind), "{kind} {path}");
+            assert_eq!(
+                answer.text(),
+                with_name(upstream_text, kind),
+                "{kind} {path}"
+            );
             assert_eq!(answer.header("content-type"), Some("application/json"));
             let row = gate.row_of(answer.request_id()).await;
-            assert_eq!((&row["prompt_tokens"], &row["completion_tokens"]), (&json!(7), &json!(3)));
+            assert_eq!(
+                (&row["prompt_tokens"], &row["completion_tokens"]),
+                (&json!(7), &json!(3))
+            );
         }
     }
 }
@@ -38,12 +45,16 @@ async fn case_50_unknown_fields_pass_and_only_the_model_is_rewritten() {
 fn with_name(text: &str, name: &str) -> String {
     let mut shown: serde_json::Value = serde_json::from_str(text).expect("a document");
     shown["model"] = name.into();
-    let places: Vec<usize> = text.match_indices("\"upstream-model\"").map(|(at, _)| at).collect();
+    let places: Vec<usize> = text
+        .match_indices("\"upstream-model\"")
+        .map(|(at, _)| at)
+        .collect();
     let replaced = places.iter().map(|at| {
         let (before, after) = (&text[..*at], &text[at + "\"upstream-model\"".len()..]);
         format!("{before}\"{name}\"{after}")
     });
-    let mut right = replaced.filter(|text| serde_json::from_str::<serde_json::Value>(text).ok() == Some(shown.clone()));
+    let mut right = replaced
+        .filter(|text| serde_json::from_str::<serde_json::Value>(text).ok() == Some(shown.clone()));
     right.next().expect("a top-level model")
 }
 
@@ -54,13 +65,29 @@ async fn case_51_blank_lines_before_the_json_do_no_harm() {
     let blanks = ["\n", "\r\n\r\n", " \t ", "\n"];
     for kind in PASS_THROUGH {
         let document = whole(kind, "late").body();
-        let head = Script::status(200).header("content-type", "application/json").chunked();
-        let waiting = blanks.iter().fold(head, |script, blank| script.piece(*blank));
+        let head = Script::status(200)
+            .header("content-type", "application/json")
+            .chunked();
+        let waiting = blanks
+            .iter()
+            .fold(head, |script, blank| script.piece(*blank));
         gate.plays(kind, waiting.piece(document).piece("\n"));
-        let answer = gate.chat_call(&key, &chat_body(kind, "hi")).send().await.expect_status(200);
-        assert_eq!(answer.json()["choices"][0]["message"]["content"], "late", "{kind}");
+        let answer = gate
+            .chat_call(&key, &chat_body(kind, "hi"))
+            .send()
+            .await
+            .expect_status(200);
+        assert_eq!(
+            answer.json()["choices"][0]["message"]["content"],
+            "late",
+            "{kind}"
+        );
         assert_eq!(answer.json()["model"], kind);
-        assert_eq!(gate.row_of(answer.request_id()).await["completion_tokens"], 3, "{kind}");
+        assert_eq!(
+            gate.row_of(answer.request_id()).await["completion_tokens"],
+            3,
+            "{kind}"
+        );
     }
 }
 
@@ -69,21 +96,40 @@ async fn case_52_an_error_with_status_200_gets_an_error_status() {
     let gate = TestGate::start().await;
     let key = gate.with_scripted_kinds().await;
     let table = [
-        (r#"{"error":{"message":"boom","type":"server_error","code":500,"param":null}}"#, 502),
-        (r#"{"error":{"message":"boom","type":"server_error","param":null,"code":null}}"#, 502),
+        (
+            r#"{"error":{"message":"boom","type":"server_error","code":500,"param":null}}"#,
+            502,
+        ),
+        (
+            r#"{"error":{"message":"boom","type":"server_error","param":null,"code":null}}"#,
+            502,
+        ),
         (r#"{"id":"x","choices":[],"error":{"message":"boom"}}"#, 502),
         (r#"{"error":"boom"}"#, 502),
-        (r#"{"object":"error","message":"boom","type":"InternalServerError","param":null,"code":500}"#, 502),
-        (r#"{"error":{"message":"boom: the prompt is too long","type":"exceed_context_size_error","code":400}}"#, 400),
+        (
+            r#"{"object":"error","message":"boom","type":"InternalServerError","param":null,"code":500}"#,
+            502,
+        ),
+        (
+            r#"{"error":{"message":"boom: the prompt is too long","type":"exceed_context_size_error","code":400}}"#,
+            400,
+        ),
     ];
     for kind in PASS_THROUGH {
         for (body, status) in table {
             gate.plays(kind, json(200, body));
             let answer = gate.chat_call(&key, &chat_body(kind, "hi")).send().await;
             let refusal = answer.refused_with(status);
-            assert!(refusal.message.contains("boom"), "{kind} {body}: {refusal:?}");
+            assert!(
+                refusal.message.contains("boom"),
+                "{kind} {body}: {refusal:?}"
+            );
             let row = gate.row_of(answer.request_id()).await;
-            assert_eq!((&row["status"], &row["completion_tokens"]), (&json!(status), &json!(0)), "{kind} {body}");
+            assert_eq!(
+                (&row["status"], &row["completion_tokens"]),
+                (&json!(status), &json!(0)),
+                "{kind} {body}"
+            );
         }
     }
 }
@@ -95,8 +141,16 @@ async fn case_52_an_error_member_of_null_is_no_error() {
     for kind in PASS_THROUGH {
         let text = UNUSUAL.replacen('{', r#"{"error":null,"#, 1);
         gate.plays(kind, json(200, &text));
-        let answer = gate.chat_call(&key, &chat_body(kind, "hi")).send().await.expect_status(200);
-        assert_eq!(answer.json()["choices"][0]["finish_reason"], "stop", "{kind}");
+        let answer = gate
+            .chat_call(&key, &chat_body(kind, "hi"))
+            .send()
+            .await
+            .expect_status(200);
+        assert_eq!(
+            answer.json()["choices"][0]["finish_reason"],
+            "stop",
+            "{kind}"
+        );
     }
 }
 
@@ -113,10 +167,16 @@ async fn case_53_what_is_no_answer_gets_502_and_is_not_shown() {
         ("text/plain", b"canary-page"),
         ("application/json", b""),
         ("application/json", b"  \n"),
-        ("application/json", br#"{"choices":[{"message":{"content":"canary-page"#),
+        (
+            "application/json",
+            br#"{"choices":[{"message":{"content":"canary-page"#,
+        ),
         ("application/json", br#"{"canary-page":1}{"canary-page":2}"#),
         ("application/json", b"[\"canary-page\"]"),
-        ("application/json", b"{\"choices\":[],\"x\":\"canary-page \xff\xfe\"}"),
+        (
+            "application/json",
+            b"{\"choices\":[],\"x\":\"canary-page \xff\xfe\"}",
+        ),
     ];
     for kind in SCRIPTED {
         for (content_type, body) in bodies {
@@ -125,9 +185,17 @@ async fn case_53_what_is_no_answer_gets_502_and_is_not_shown() {
             let shown = format!("{kind} {}", String::from_utf8_lossy(body));
             let refusal = answer.refused(502, "upstream_error");
             assert_eq!(refusal.kind, "server_error", "{shown}");
-            assert!(!answer.text().contains("canary-page"), "{shown}: {}", answer.text());
+            assert!(
+                !answer.text().contains("canary-page"),
+                "{shown}: {}",
+                answer.text()
+            );
             let row = gate.row_of(answer.request_id()).await;
-            assert_eq!((&row["status"], &row["error_code"]), (&json!(502), &json!("upstream_error")), "{shown}");
+            assert_eq!(
+                (&row["status"], &row["error_code"]),
+                (&json!(502), &json!("upstream_error")),
+                "{shown}"
+            );
         }
     }
 }

@@ -32,14 +32,24 @@ async fn case_54_every_shape_of_an_error_becomes_the_error_object() {
                 gate.plays(kind, json(status, &body));
                 let answer = gate.chat_call(&key, &chat_body(kind, "hi")).send().await;
                 let refusal = answer.refused_with(expected);
-                assert!(refusal.message.contains("no such thing"), "{kind} {body}: {refusal:?}");
-                let class = if expected < 500 { "invalid_request_error" } else { "server_error" };
+                assert!(
+                    refusal.message.contains("no such thing"),
+                    "{kind} {body}: {refusal:?}"
+                );
+                let class = if expected < 500 {
+                    "invalid_request_error"
+                } else {
+                    "server_error"
+                };
                 assert_eq!(refusal.kind, class, "{kind} {body}");
             }
         }
     }
     let rows = gate.rows().await;
-    assert!(rows.iter().all(|row| row["completion_tokens"] == 0), "{rows:#?}");
+    assert!(
+        rows.iter().all(|row| row["completion_tokens"] == 0),
+        "{rows:#?}"
+    );
 }
 
 #[tokio::test]
@@ -54,7 +64,10 @@ async fn case_54_pages_and_empty_bodies_get_words_of_our_own() {
                 gate.plays(kind, script.piece(body));
                 let answer = gate.chat_call(&key, &chat_body(kind, "hi")).send().await;
                 let refusal = answer.refused_with(expected);
-                assert!(!refusal.message.contains('<'), "{kind} {status} {body}: {refusal:?}");
+                assert!(
+                    !refusal.message.contains('<'),
+                    "{kind} {status} {body}: {refusal:?}"
+                );
             }
         }
     }
@@ -65,11 +78,36 @@ async fn case_54_known_faults_keep_openai_s_code() {
     let gate = TestGate::start().await;
     let key = gate.with_scripted_kinds().await;
     let table = [
-        (400, r#"{"error":{"message":"This model's maximum context length is 8 tokens.","type":"BadRequestError","param":null,"code":400}}"#, 400, "context_length_exceeded"),
-        (400, r#"{"error":{"code":400,"message":"the request exceeds the available context size","type":"exceed_context_size_error","n_prompt_tokens":9,"n_ctx":8}}"#, 400, "context_length_exceeded"),
-        (500, r#"{"error":"the prompt is too long: 9 tokens"}"#, 400, "context_length_exceeded"),
-        (404, r#"{"error":{"message":"The model `upstream-model` does not exist.","type":"NotFoundError","param":"model","code":404}}"#, 404, "model_not_found"),
-        (400, r#"{"error":{"message":"Unsupported parameter: 'x'","type":"invalid_request_error","param":"x","code":"unsupported_parameter"}}"#, 400, "unsupported_parameter"),
+        (
+            400,
+            r#"{"error":{"message":"This model's maximum context length is 8 tokens.","type":"BadRequestError","param":null,"code":400}}"#,
+            400,
+            "context_length_exceeded",
+        ),
+        (
+            400,
+            r#"{"error":{"code":400,"message":"the request exceeds the available context size","type":"exceed_context_size_error","n_prompt_tokens":9,"n_ctx":8}}"#,
+            400,
+            "context_length_exceeded",
+        ),
+        (
+            500,
+            r#"{"error":"the prompt is too long: 9 tokens"}"#,
+            400,
+            "context_length_exceeded",
+        ),
+        (
+            404,
+            r#"{"error":{"message":"The model `upstream-model` does not exist.","type":"NotFoundError","param":"model","code":404}}"#,
+            404,
+            "model_not_found",
+        ),
+        (
+            400,
+            r#"{"error":{"message":"Unsupported parameter: 'x'","type":"invalid_request_error","param":"x","code":"unsupported_parameter"}}"#,
+            400,
+            "unsupported_parameter",
+        ),
     ];
     for kind in PASS_THROUGH {
         for (status, body, expected, code) in table {
@@ -77,7 +115,11 @@ async fn case_54_known_faults_keep_openai_s_code() {
             for request in [chat_body(kind, "hi"), stream_body(kind)] {
                 let answer = gate.chat_call(&key, &request).send().await;
                 answer.refused(expected, code);
-                assert!(!answer.text().contains("upstream-model"), "{kind} {}", answer.text());
+                assert!(
+                    !answer.text().contains("upstream-model"),
+                    "{kind} {}",
+                    answer.text()
+                );
             }
         }
     }
@@ -95,7 +137,9 @@ async fn s14_error_text_gives_no_address_and_no_credential_away() {
         for status in [400, 422, 500] {
             gate.plays(kind, refusal(kind, status, &told));
             let answer = gate.chat_call(&key, &chat_body(kind, "hi")).send().await;
-            let message = answer.refused_with(if status == 500 { 502 } else { status }).message;
+            let message = answer
+                .refused_with(if status == 500 { 502 } else { status })
+                .message;
             for secret in [UPSTREAM_KEY, "10.1.2.3", "127.0.0.1", "/v1/internal"] {
                 assert!(!message.contains(secret), "{secret} in {message:?}");
             }
@@ -136,7 +180,10 @@ async fn check_credential_fault(gate: &TestGate, key: &Key, request: &serde_json
     assert_eq!(refusal.kind, "server_error", "{}", answer.describe());
     assert!(!answer.text().contains("signin"), "{}", answer.text());
     let row = gate.row_of(answer.request_id()).await;
-    assert_eq!((&row["status"], &row["error_code"]), (&json!(502), &json!("upstream_auth_error")));
+    assert_eq!(
+        (&row["status"], &row["error_code"]),
+        (&json!(502), &json!("upstream_auth_error"))
+    );
     assert_eq!(row["total_tokens"], 0, "{row}");
 }
 
@@ -167,7 +214,10 @@ async fn case_56_a_server_that_loads_or_is_full_gets_503_and_a_wait() {
             for request in [chat_body(kind, "hi"), stream_body(kind)] {
                 let answer = gate.chat_call(&key, &request).send().await;
                 answer.refused_with(503);
-                let wait: u64 = answer.header("retry-after").and_then(|text| text.parse().ok()).expect("retry-after");
+                let wait: u64 = answer
+                    .header("retry-after")
+                    .and_then(|text| text.parse().ok())
+                    .expect("retry-after");
                 assert!((1..=60).contains(&wait), "{kind} {wait}");
             }
         }
@@ -182,12 +232,27 @@ async fn case_56_a_limited_or_loading_server_is_passed_over_for_the_next() {
         let second = Upstream::start().await;
         gate.add_pair(kind, kind, &second).await;
         for status in [429, 503, 500, 408] {
-            gate.plays(kind, refusal(kind, status, "not now").header("retry-after", "30"));
+            gate.plays(
+                kind,
+                refusal(kind, status, "not now").header("retry-after", "30"),
+            );
             second.on(chat_path(kind), whole(kind, "from the second"));
-            let answer = gate.chat_call(&key, &chat_body(kind, "hi")).send().await.expect_status(200);
-            assert_eq!(answer.json()["choices"][0]["message"]["content"], "from the second", "{kind}");
+            let answer = gate
+                .chat_call(&key, &chat_body(kind, "hi"))
+                .send()
+                .await
+                .expect_status(200);
+            assert_eq!(
+                answer.json()["choices"][0]["message"]["content"],
+                "from the second",
+                "{kind}"
+            );
             let row = gate.row_of(answer.request_id()).await;
-            assert_eq!((&row["attempts"], &row["completion_tokens"]), (&json!(2), &json!(3)), "{kind} {status}");
+            assert_eq!(
+                (&row["attempts"], &row["completion_tokens"]),
+                (&json!(2), &json!(3)),
+                "{kind} {status}"
+            );
         }
     }
 }
@@ -200,7 +265,8 @@ async fn case_56_a_fault_of_the_request_is_not_tried_elsewhere() {
     gate.add_pair("m", "vllm", &second).await;
     second.answers(openai_chat("never", usage(1, 1)));
     for status in [400, 404, 422] {
-        gate.upstream.answers(refusal("vllm", status, "bad request"));
+        gate.upstream
+            .answers(refusal("vllm", status, "bad request"));
         gate.chat(&key, "hi").await.refused_with(status);
     }
     assert!(second.calls().is_empty());

@@ -40,12 +40,7 @@ fn read_numbers(embedding: &Value) -> Vec<u32> {
     let parts = embedding
         .as_array()
         .unwrap_or_else(|| panic!("no list: {embedding}"));
-    let single = |part: &Value| {
-        part.to_string()
-            .parse::<f32>()
-            .expect("a number")
-            .to_bits()
-    };
+    let single = |part: &Value| part.to_string().parse::<f32>().expect("a number").to_bits();
     parts.iter().map(single).collect()
 }
 

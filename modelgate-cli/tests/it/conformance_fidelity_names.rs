@@ -100,7 +100,8 @@ async fn case_25_an_error_in_mid_stream_shows_the_name_the_client_used() {
     let (gate, key) = with_aliases().await;
     let first = openai_chunk(&json!({"role": "assistant", "content": "hel"}), None);
     let failed = r#"{"error":{"message":"upstream-model ran out of memory","type":"server_error","param":null,"code":null}}"#;
-    let line = r#"{"model":"upstream-model","message":{"role":"assistant","content":"hel"},"done":false}"#;
+    let line =
+        r#"{"model":"upstream-model","message":{"role":"assistant","content":"hel"},"done":false}"#;
     let script = |kind: &str| -> Script {
         match kind {
             "ollama" => {

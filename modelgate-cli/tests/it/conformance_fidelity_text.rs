@@ -20,10 +20,7 @@ fn with_text(model: &str, text: &[u8]) -> [(&'static str, Vec<u8>); 3] {
     [
         (
             CHAT,
-            around(
-                "\"messages\":[{\"role\":\"user\",\"content\":\"",
-                "\"}]}",
-            ),
+            around("\"messages\":[{\"role\":\"user\",\"content\":\"", "\"}]}"),
         ),
         ("/v1/completions", around("\"prompt\":\"", "\"}")),
         ("/v1/embeddings", around("\"input\":\"", "\"}")),
@@ -124,11 +121,7 @@ async fn case_08_bytes_that_are_no_utf8_get_400() {
                     refusal.kind, "invalid_request_error",
                     "{kind} {path} {text:x?}"
                 );
-                assert!(
-                    !refusal.message.contains('\u{fffd}'),
-                    "{}",
-                    refusal.message
-                );
+                assert!(!refusal.message.contains('\u{fffd}'), "{}", refusal.message);
             }
         }
     }

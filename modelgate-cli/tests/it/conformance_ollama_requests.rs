@@ -15,8 +15,10 @@ const ABLE: &str = r#"{"capabilities":["completion","tools","insert","vision","t
 pub(crate) async fn with_ollama() -> (TestGate, Key) {
     let gate = TestGate::start().await;
     gate.upstream.on("/api/show", upstream::json(200, ABLE));
-    gate.upstream
-        .on("/api/version", upstream::json(200, r#"{"version":"0.33.0"}"#));
+    gate.upstream.on(
+        "/api/version",
+        upstream::json(200, r#"{"version":"0.33.0"}"#),
+    );
     let key = gate.with_model("m", "ollama").await;
     (gate, key)
 }
@@ -32,7 +34,10 @@ pub(crate) fn generations(gate: &TestGate) -> Vec<Recorded> {
 pub(crate) async fn chatted_text(gate: &TestGate, key: &Key, body: &str) -> Recorded {
     let before = generations(gate).len();
     let call = gate.post("/v1/chat/completions").bearer(key);
-    call.json_text(body.to_owned()).send().await.expect_status(200);
+    call.json_text(body.to_owned())
+        .send()
+        .await
+        .expect_status(200);
     let mut calls = generations(gate).split_off(before);
     assert_eq!(calls.len(), 1, "{body}: {calls:?}");
     let call = calls.remove(0);
@@ -42,14 +47,20 @@ pub(crate) async fn chatted_text(gate: &TestGate, key: &Key, body: &str) -> Reco
 
 /// Sends `{"model":"m", <fields>}` with a message unless `fields` has some, and says what `/api/chat` got for it.
 pub(crate) async fn chatted(gate: &TestGate, key: &Key, fields: &Value) -> Value {
-    chatted_text(gate, key, &body_of(fields).to_string()).await.json()
+    chatted_text(gate, key, &body_of(fields).to_string())
+        .await
+        .json()
 }
 
 /// The same for what must be refused before anything is generated.
 pub(crate) async fn refused(gate: &TestGate, key: &Key, fields: &Value) -> Answer {
     let before = generations(gate).len();
     let answer = gate.chat_call(key, &body_of(fields)).send().await;
-    assert_eq!(generations(gate).len(), before, "{fields} reached the server");
+    assert_eq!(
+        generations(gate).len(),
+        before,
+        "{fields} reached the server"
+    );
     answer
 }
 
@@ -89,17 +100,31 @@ async fn case_11_a_call_without_content_and_its_result_are_accepted_by_every_kin
 #[tokio::test]
 async fn case_11_ollama_gets_empty_content_and_arguments_as_an_object() {
     let (gate, key) = with_ollama().await;
-    let got = chatted(&gate, &key, &json!({"messages": history(r#"{"city":"Rome"}"#)})).await;
+    let got = chatted(
+        &gate,
+        &key,
+        &json!({"messages": history(r#"{"city":"Rome"}"#)}),
+    )
+    .await;
     let messages = &got["messages"];
     assert_eq!(messages.as_array().map(Vec::len), Some(3), "{got}");
     assert_eq!(messages[0], json!({"role": "user", "content": "weather?"}));
-    assert_eq!((&messages[1]["role"], &messages[1]["content"]), (&json!("assistant"), &json!("")));
+    assert_eq!(
+        (&messages[1]["role"], &messages[1]["content"]),
+        (&json!("assistant"), &json!(""))
+    );
     let function = &messages[1]["tool_calls"][0]["function"];
     assert_eq!(function["name"], "weather");
     assert_eq!(function["arguments"], json!({"city": "Rome"}));
     let result = &messages[2];
-    assert_eq!((&result["role"], &result["content"]), (&json!("tool"), &json!("sunny")));
-    assert_eq!((&result["tool_call_id"], &result["tool_name"]), (&json!("call_1"), &json!("weather")));
+    assert_eq!(
+        (&result["role"], &result["content"]),
+        (&json!("tool"), &json!("sunny"))
+    );
+    assert_eq!(
+        (&result["tool_call_id"], &result["tool_name"]),
+        (&json!("call_1"), &json!("weather"))
+    );
 }
 
 #[tokio::test]
@@ -141,16 +166,23 @@ async fn case_12_ollama_gets_one_message_of_joined_parts_for_each() {
     let (gate, key) = with_ollama().await;
     let got = chatted(&gate, &key, &json!({"messages": parts_of_every_role()})).await;
     let messages = got["messages"].as_array().expect("messages");
-    let seen: Vec<_> = messages.iter().map(|message| (&message["role"], &message["content"])).collect();
+    let seen: Vec<_> = messages
+        .iter()
+        .map(|message| (&message["role"], &message["content"]))
+        .collect();
     let joined = json!("one\ntwo");
     let roles = ["system", "user", "assistant", "tool"].map(Value::from);
-    assert_eq!(seen, roles.iter().map(|role| (role, &joined)).collect::<Vec<_>>());
+    assert_eq!(
+        seen,
+        roles.iter().map(|role| (role, &joined)).collect::<Vec<_>>()
+    );
     assert_eq!(messages[3]["tool_call_id"], "call_1");
 }
 
 fn parts_of_every_role() -> Value {
     let parts = json!([{"type": "text", "text": "one"}, {"type": "text", "text": "two"}]);
-    let call = json!({"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}});
+    let call =
+        json!({"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}});
     json!([
         {"role": "system", "content": parts},
         {"role": "user", "content": parts},
@@ -172,10 +204,15 @@ async fn case_13_empty_arguments_become_an_empty_object() {
 #[tokio::test]
 async fn case_13_arguments_that_are_no_object_are_refused_by_place() {
     let (gate, key) = with_ollama().await;
-    for arguments in ["[1]", "not json", "\"text\"", "1", "null", "{\"a\":}", "{} {}", "{\"a\":1"] {
+    for arguments in [
+        "[1]", "not json", "\"text\"", "1", "null", "{\"a\":}", "{} {}", "{\"a\":1",
+    ] {
         let answer = refused(&gate, &key, &json!({"messages": history(arguments)})).await;
         let param = answer.refused_with(400).param.unwrap_or_default();
-        assert!(param.starts_with("messages[1].tool_calls[0]"), "{arguments}: {param}");
+        assert!(
+            param.starts_with("messages[1].tool_calls[0]"),
+            "{arguments}: {param}"
+        );
     }
     let call = |arguments: &str| json!({"id": "x", "type": "function", "function": {"name": "f", "arguments": arguments}});
     let messages = json!([

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::client::Answer;
+use crate::client::{Answer, Event};
 use crate::conformance_ollama_requests::{generations, with_ollama};
 use crate::gate::{Key, TestGate, chat_body};
 use crate::samples::{KINDS, PASS_THROUGH, post_routes};
@@ -25,8 +25,7 @@ fn embeds_numbers(request: &Recorded) -> Script {
         Value::Array(texts) => texts.iter().map(vector).collect(),
         text => vec![vector(text)],
     };
-    let answer =
-        json!({"model": "upstream-model", "embeddings": vectors, "prompt_eval_count": vectors.len()});
+    let answer = json!({"model": "upstream-model", "embeddings": vectors, "prompt_eval_count": vectors.len()});
     upstream::json(200, &answer.to_string())
 }
 
@@ -43,15 +42,10 @@ async fn case_26_a_name_without_a_tag_means_the_latest() {
         }
         let mut stream = chat_body(name, "hi");
         stream["stream"] = true.into();
-        let events = gate
-            .chat_call(&key, &stream)
-            .stream()
-            .await
-            .collect()
-            .await;
+        let events = gate.chat_call(&key, &stream).stream().await.collect().await;
         let chunks = events.iter().filter(|event| !event.is_done());
         assert!(
-            chunks.map(|chunk| chunk.json()).all(|chunk| chunk["model"] == name),
+            chunks.map(Event::json).all(|chunk| chunk["model"] == name),
             "{events:?}"
         );
     }
@@ -104,14 +98,9 @@ async fn case_27_no_messages_get_400() {
                 .refused_with(400);
             assert_eq!(refusal.param.as_deref(), Some("messages"), "{body}");
         }
-        post(
-            &gate,
-            &key,
-            "/v1/chat/completions",
-            &json!({"model": kind}),
-        )
-        .await
-        .refused(400, "missing_required_parameter");
+        post(&gate, &key, "/v1/chat/completions", &json!({"model": kind}))
+            .await
+            .refused(400, "missing_required_parameter");
         post(&gate, &key, "/v1/completions", &json!({"model": kind}))
             .await
             .refused(400, "missing_required_parameter");
@@ -135,7 +124,11 @@ async fn case_27_several_prompts_are_passed_on_with_their_choices() {
         let answer = post(&gate, &key, "/v1/completions", &asked)
             .await
             .expect_status(200);
-        assert_eq!(answer.json()["choices"], Value::from(choices.clone()), "{kind}");
+        assert_eq!(
+            answer.json()["choices"],
+            Value::from(choices.clone()),
+            "{kind}"
+        );
         let got = gate.upstream.calls().pop().expect("a call").json();
         assert_eq!(
             (&got["prompt"], &got["n"]),
@@ -234,7 +227,10 @@ async fn case_28_ollama_embeds_texts_in_both_forms() {
                 );
                 assert_eq!(
                     vector_of(&item["embedding"], wish == Some("base64")),
-                    [7.0 + u8::try_from(index).map(f32::from).expect("small"), 0.5],
+                    [
+                        7.0 + u8::try_from(index).map(f32::from).expect("small"),
+                        0.5
+                    ],
                     "{body}"
                 );
             }

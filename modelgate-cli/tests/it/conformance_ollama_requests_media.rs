@@ -24,12 +24,7 @@ async fn case_17_images_arrive_without_their_prefix() {
         "data:image/png;charset=utf-8;base64,",
         "",
     ] {
-        let got = chatted(
-            &gate,
-            &key,
-            &with_image(&format!("{prefix}{PNG}").into()),
-        )
-        .await;
+        let got = chatted(&gate, &key, &with_image(&format!("{prefix}{PNG}").into())).await;
         let message = &got["messages"][1];
         assert_eq!(message["images"], json!([PNG]), "{prefix}");
         assert_eq!(message["content"], "what is it?", "{prefix}");
@@ -41,7 +36,8 @@ async fn case_17_images_arrive_without_their_prefix() {
 async fn case_17_several_images_stay_in_order() {
     let (gate, key) = with_ollama().await;
     let image = |data: &str| json!({"type": "image_url", "image_url": {"url": format!("data:image/png;base64,{data}"), "detail": "low"}});
-    let parts = json!([image("AAAA"), {"type": "text", "text": "and"}, image("BBBB"), image("Q0M=")]);
+    let parts =
+        json!([image("AAAA"), {"type": "text", "text": "and"}, image("BBBB"), image("Q0M=")]);
     let got = chatted(
         &gate,
         &key,
@@ -65,7 +61,10 @@ async fn case_17_a_link_is_refused_and_never_fetched() {
     ] {
         let answer = refused(&gate, &key, &with_image(&url.clone().into())).await;
         let param = answer.refused_with(400).param.unwrap_or_default();
-        assert!(param.starts_with("messages[1].content[1]"), "{url}: {param}");
+        assert!(
+            param.starts_with("messages[1].content[1]"),
+            "{url}: {param}"
+        );
     }
     assert!(sink.requests().is_empty());
 }
@@ -86,7 +85,10 @@ async fn case_17_what_is_no_base64_is_refused_by_place() {
     ] {
         let answer = refused(&gate, &key, &with_image(&url)).await;
         let param = answer.refused_with(400).param.unwrap_or_default();
-        assert!(param.starts_with("messages[1].content[1]"), "{url}: {param}");
+        assert!(
+            param.starts_with("messages[1].content[1]"),
+            "{url}: {param}"
+        );
     }
 }
 

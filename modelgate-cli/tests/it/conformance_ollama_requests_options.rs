@@ -120,8 +120,9 @@ async fn case_16_defaults_of_the_modelfile_stay() {
 async fn case_16_what_the_client_gives_is_sent_with_its_digits() {
     let (gate, key) = with_ollama().await;
     let given = r#""temperature":0.10,"top_p":1.0,"seed":9223372036854775807,"presence_penalty":-0.5,"frequency_penalty":0,"top_k":40,"min_p":0.05,"repeat_penalty":1.1"#;
-    let body =
-        format!("{{\"model\":\"m\",\"messages\":[{{\"role\":\"user\",\"content\":\"hi\"}}],{given}}}");
+    let body = format!(
+        "{{\"model\":\"m\",\"messages\":[{{\"role\":\"user\",\"content\":\"hi\"}}],{given}}}"
+    );
     let got = chatted_text(&gate, &key, &body).await;
     let sent = got.json();
     let expected: Value = serde_json::from_str(&format!("{{{given}}}")).expect("an object");
@@ -179,9 +180,7 @@ async fn case_20_a_choice_that_cannot_be_enforced_is_sent_with_a_warning() {
         let answer = gate.chat_call(&key, &body).send().await.expect_status(200);
         let dropped = answer.header("x-modelgate-dropped").unwrap_or_default();
         assert!(
-            dropped
-                .split(',')
-                .any(|name| name.trim() == "tool_choice"),
+            dropped.split(',').any(|name| name.trim() == "tool_choice"),
             "{choice}: {dropped}"
         );
         let got = generations(&gate).pop().expect("a call").json();

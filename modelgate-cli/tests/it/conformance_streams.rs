@@ -13,7 +13,11 @@ use crate::samples::{KINDS, PASS_THROUGH};
 use crate::upstream::{Script, openai_chunk, sse};
 
 fn chunks(events: &[Event]) -> Vec<Value> {
-    events.iter().filter(|event| !event.is_done()).map(Event::json).collect()
+    events
+        .iter()
+        .filter(|event| !event.is_done())
+        .map(Event::json)
+        .collect()
 }
 
 /// A chunk with a member of its own.
@@ -32,18 +36,35 @@ async fn case_63_a_plain_stream_has_its_parts_and_headers() {
         let mut stream = gate.stream_of(&key, kind).await;
         check_headers(&stream, kind);
         let events = stream.collect().await;
-        assert!(ends_well(&events) && stream.cut().is_none(), "{kind} {:?}", stream.text());
+        assert!(
+            ends_well(&events) && stream.cut().is_none(),
+            "{kind} {:?}",
+            stream.text()
+        );
         let chunks = chunks(&events);
-        assert_eq!(chunks[0]["choices"][0]["delta"]["role"], "assistant", "{kind}");
-        assert_eq!(content_of(&events), if kind == "echo" { "hi" } else { "hello" }, "{kind}");
+        assert_eq!(
+            chunks[0]["choices"][0]["delta"]["role"], "assistant",
+            "{kind}"
+        );
+        assert_eq!(
+            content_of(&events),
+            if kind == "echo" { "hi" } else { "hello" },
+            "{kind}"
+        );
         let last = chunks.last().expect("a chunk");
         assert_eq!(last["choices"][0]["finish_reason"], "stop", "{kind}");
         for name in ["id", "created", "model", "object"] {
-            let values: HashSet<String> = chunks.iter().map(|chunk| chunk[name].to_string()).collect();
+            let values: HashSet<String> =
+                chunks.iter().map(|chunk| chunk[name].to_string()).collect();
             assert_eq!(values.len(), 1, "{kind}: {name} is {values:?}");
         }
-        assert_eq!((&last["model"], &last["object"]), (&json!(kind), &json!("chat.completion.chunk")));
-        let roles = chunks.iter().filter(|chunk| chunk["choices"][0]["delta"]["role"].is_string());
+        assert_eq!(
+            (&last["model"], &last["object"]),
+            (&json!(kind), &json!("chat.completion.chunk"))
+        );
+        let roles = chunks
+            .iter()
+            .filter(|chunk| chunk["choices"][0]["delta"]["role"].is_string());
         assert_eq!(roles.count(), 1, "{kind}");
     }
 }
@@ -51,7 +72,10 @@ async fn case_63_a_plain_stream_has_its_parts_and_headers() {
 fn check_headers(stream: &Stream, kind: &str) {
     assert_eq!(stream.status, 200, "{kind}");
     let content_type = stream.header("content-type").unwrap_or_default();
-    assert!(content_type.starts_with("text/event-stream"), "{kind} {content_type}");
+    assert!(
+        content_type.starts_with("text/event-stream"),
+        "{kind} {content_type}"
+    );
     assert_eq!(stream.header("cache-control"), Some("no-cache"), "{kind}");
     assert_eq!(stream.header("x-accel-buffering"), Some("no"), "{kind}");
     assert_eq!(stream.header("content-length"), None, "{kind}");
@@ -81,7 +105,10 @@ async fn case_63_each_event_is_here_before_the_next_one_is_sent() {
 fn ending(kind: &str) -> String {
     match kind {
         "ollama" => format!("{}\n", ollama_last("stop")),
-        _ => format!("data: {}\n\ndata: [DONE]\n\n", openai_chunk(&json!({}), Some("stop"))),
+        _ => format!(
+            "data: {}\n\ndata: [DONE]\n\n",
+            openai_chunk(&json!({}), Some("stop"))
+        ),
     }
 }
 
@@ -100,9 +127,19 @@ async fn case_64_usage_comes_once_and_last_for_clients_that_ask() {
         let last = chunks.pop().expect("a usage chunk");
         assert_eq!(last["choices"], json!([]), "{kind}");
         let usage = &last["usage"];
-        let sum = usage["prompt_tokens"].as_u64().zip(usage["completion_tokens"].as_u64());
-        assert_eq!(usage["total_tokens"].as_u64(), sum.map(|(prompt, completion)| prompt + completion), "{kind}");
-        assert!(chunks.iter().all(|chunk| chunk["usage"].is_null()), "{kind} {:?}", stream.text());
+        let sum = usage["prompt_tokens"]
+            .as_u64()
+            .zip(usage["completion_tokens"].as_u64());
+        assert_eq!(
+            usage["total_tokens"].as_u64(),
+            sum.map(|(prompt, completion)| prompt + completion),
+            "{kind}"
+        );
+        assert!(
+            chunks.iter().all(|chunk| chunk["usage"].is_null()),
+            "{kind} {:?}",
+            stream.text()
+        );
         let row = gate.row_of(&stream.request_id()).await;
         for name in ["prompt_tokens", "completion_tokens"] {
             assert_eq!(row[name], usage[name], "{kind} {name}");
@@ -114,7 +151,12 @@ async fn case_64_usage_comes_once_and_last_for_clients_that_ask() {
 async fn case_64_usage_is_hidden_from_clients_that_do_not_ask() {
     let gate = TestGate::start().await;
     let key = gate.with_all_kinds().await;
-    let options = [json!(null), json!({"include_usage": false}), json!({"include_obfuscation": false}), json!({})];
+    let options = [
+        json!(null),
+        json!({"include_usage": false}),
+        json!({"include_obfuscation": false}),
+        json!({}),
+    ];
     for kind in KINDS {
         for option in &options {
             gate.plays(kind, with_null_usage(streamed(kind, &["he", "llo"])));
@@ -124,11 +166,19 @@ async fn case_64_usage_is_hidden_from_clients_that_do_not_ask() {
             }
             let mut stream = gate.chat_call(&key, &body).stream().await;
             assert!(ends_well(&stream.collect().await), "{kind} {option}");
-            assert!(!stream.text().contains("usage"), "{kind} {option} {:?}", stream.text());
+            assert!(
+                !stream.text().contains("usage"),
+                "{kind} {option} {:?}",
+                stream.text()
+            );
             let row = gate.row_of(&stream.request_id()).await;
             assert_eq!(row["source"], "upstream", "{kind} {option}");
             if kind != "echo" {
-                assert_eq!((&row["prompt_tokens"], &row["completion_tokens"]), (&json!(7), &json!(3)), "{kind} {option}");
+                assert_eq!(
+                    (&row["prompt_tokens"], &row["completion_tokens"]),
+                    (&json!(7), &json!(3)),
+                    "{kind} {option}"
+                );
             }
         }
     }
@@ -143,7 +193,11 @@ fn with_null_usage(script: Script) -> Script {
     let events = text.split("\n\n").filter(|event| !event.is_empty());
     let marked = events.map(|event| {
         let data = event.strip_prefix("data: ").expect("data");
-        if data.contains("\"usage\"") || !data.starts_with('{') { data.to_owned() } else { data[..data.len() - 1].to_owned() + ",\"usage\":null}" }
+        if data.contains("\"usage\"") || !data.starts_with('{') {
+            data.to_owned()
+        } else {
+            data[..data.len() - 1].to_owned() + ",\"usage\":null}"
+        }
     });
     sse(&marked.collect::<Vec<_>>())
 }
@@ -156,17 +210,34 @@ async fn case_64_the_upstream_is_always_asked_for_usage_and_only_in_streams() {
         for (options, expected) in [
             (json!(null), json!({"include_usage": true})),
             (json!({}), json!({"include_usage": true})),
-            (json!({"include_usage": false, "x": [1.50]}), json!({"include_usage": true, "x": [1.50]})),
-            (json!({"include_obfuscation": false, "include_usage": null}), json!({"include_obfuscation": false, "include_usage": true})),
-            (json!({"continuous_usage_stats": true, "include_usage": true}), json!({"continuous_usage_stats": true, "include_usage": true})),
+            (
+                json!({"include_usage": false, "x": [1.50]}),
+                json!({"include_usage": true, "x": [1.50]}),
+            ),
+            (
+                json!({"include_obfuscation": false, "include_usage": null}),
+                json!({"include_obfuscation": false, "include_usage": true}),
+            ),
+            (
+                json!({"continuous_usage_stats": true, "include_usage": true}),
+                json!({"continuous_usage_stats": true, "include_usage": true}),
+            ),
         ] {
             let mut body = stream_body(kind);
             body["stream_options"] = options.clone();
             gate.chat_call(&key, &body).stream().await.collect().await;
             let sent = gate.upstream.chats().pop().expect("a chat").json();
-            assert_eq!((&sent["stream"], &sent["stream_options"]), (&json!(true), &expected), "{kind} {options}");
+            assert_eq!(
+                (&sent["stream"], &sent["stream_options"]),
+                (&json!(true), &expected),
+                "{kind} {options}"
+            );
         }
-        for (stream, options) in [(json!(false), json!(null)), (json!(null), json!(null)), (json!(false), json!({"include_usage": true}))] {
+        for (stream, options) in [
+            (json!(false), json!(null)),
+            (json!(null), json!(null)),
+            (json!(false), json!({"include_usage": true})),
+        ] {
             let mut body = stream_body(kind);
             body["stream"] = stream;
             body["stream_options"] = options;
@@ -174,7 +245,11 @@ async fn case_64_the_upstream_is_always_asked_for_usage_and_only_in_streams() {
             gate.chat_call(&key, &body).send().await;
             // Refused, or sent without them: OpenAI answers 400 to stream_options without a stream.
             for call in gate.upstream.chats().split_off(before) {
-                assert!(call.json()["stream_options"].is_null(), "{kind} {}", call.body_text());
+                assert!(
+                    call.json()["stream_options"].is_null(),
+                    "{kind} {}",
+                    call.body_text()
+                );
             }
         }
     }
@@ -186,7 +261,12 @@ async fn case_65_running_usage_counts_once_by_its_last_word() {
     let key = gate.with_scripted_kinds().await;
     let told = |completion: u64| json!({"prompt_tokens": 20, "completion_tokens": completion, "total_tokens": 20 + completion});
     let running = [
-        chunk_with(&json!({"role": "assistant", "content": ""}), None, "usage", &told(0)),
+        chunk_with(
+            &json!({"role": "assistant", "content": ""}),
+            None,
+            "usage",
+            &told(0),
+        ),
         chunk_with(&json!({"content": "a"}), None, "usage", &told(1)),
         chunk_with(&json!({"content": "b"}), None, "usage", &told(2)),
         chunk_with(&json!({}), Some("stop"), "usage", &told(3)),
@@ -201,13 +281,27 @@ async fn case_65_running_usage_counts_once_by_its_last_word() {
                 events.push("[DONE]".to_owned());
                 gate.plays(kind, sse(&events));
                 let mut body = stream_body(kind);
-                body["stream_options"] = json!({"include_usage": asked, "continuous_usage_stats": asked});
+                body["stream_options"] =
+                    json!({"include_usage": asked, "continuous_usage_stats": asked});
                 let mut stream = gate.chat_call(&key, &body).stream().await;
                 let seen = stream.collect().await;
-                assert_eq!((content_of(&seen).as_str(), ends_well(&seen)), ("ab", true), "{kind}");
-                assert_eq!(stream.text().contains("\"usage\""), asked, "{kind} {:?}", stream.text());
+                assert_eq!(
+                    (content_of(&seen).as_str(), ends_well(&seen)),
+                    ("ab", true),
+                    "{kind}"
+                );
+                assert_eq!(
+                    stream.text().contains("\"usage\""),
+                    asked,
+                    "{kind} {:?}",
+                    stream.text()
+                );
                 let row = gate.row_of(&stream.request_id()).await;
-                assert_eq!((&row["prompt_tokens"], &row["completion_tokens"]), (&json!(20), &json!(3)), "{kind}");
+                assert_eq!(
+                    (&row["prompt_tokens"], &row["completion_tokens"]),
+                    (&json!(20), &json!(3)),
+                    "{kind}"
+                );
             }
         }
     }
@@ -227,12 +321,27 @@ async fn case_66_a_first_chunk_without_choices_is_no_usage_chunk() {
             body["stream_options"] = json!({"include_usage": asked});
             let mut stream = gate.chat_call(&key, &body).stream().await;
             let events = stream.collect().await;
-            assert_eq!(events[0].json()["prompt_filter_results"], azure["prompt_filter_results"], "{kind}");
+            assert_eq!(
+                events[0].json()["prompt_filter_results"],
+                azure["prompt_filter_results"],
+                "{kind}"
+            );
             assert_eq!(events[0].json()["choices"], json!([]), "{kind}");
-            assert_eq!((content_of(&events).as_str(), ends_well(&events)), ("hi", true), "{kind}");
-            let with_usage = chunks(&events).iter().filter(|chunk| chunk["usage"].is_object()).count();
+            assert_eq!(
+                (content_of(&events).as_str(), ends_well(&events)),
+                ("hi", true),
+                "{kind}"
+            );
+            let with_usage = chunks(&events)
+                .iter()
+                .filter(|chunk| chunk["usage"].is_object())
+                .count();
             assert_eq!(with_usage, usize::from(asked), "{kind}");
-            assert_eq!(gate.row_of(&stream.request_id()).await["completion_tokens"], 3, "{kind}");
+            assert_eq!(
+                gate.row_of(&stream.request_id()).await["completion_tokens"],
+                3,
+                "{kind}"
+            );
         }
     }
 }
@@ -244,15 +353,40 @@ async fn case_63_legacy_completions_stream_the_same_way() {
     for kind in KINDS {
         for asked in [true, false] {
             let body = json!({"model": kind, "prompt": "hi", "stream": true, "stream_options": {"include_usage": asked}});
-            let mut stream = gate.post("/v1/completions").bearer(&key).json(&body).stream().await;
+            let mut stream = gate
+                .post("/v1/completions")
+                .bearer(&key)
+                .json(&body)
+                .stream()
+                .await;
             check_headers(&stream, kind);
             let events = stream.collect().await;
             assert!(ends_well(&events), "{kind} {:?}", stream.text());
-            assert_eq!(content_of(&events), if kind == "echo" { "hi" } else { "hello" }, "{kind}");
+            assert_eq!(
+                content_of(&events),
+                if kind == "echo" { "hi" } else { "hello" },
+                "{kind}"
+            );
             let chunks = chunks(&events);
-            assert!(chunks.iter().all(|chunk| chunk["object"] == "text_completion" && chunk["model"] == kind), "{kind}");
-            assert_eq!(chunks.iter().filter(|chunk| chunk["usage"].is_object()).count(), usize::from(asked), "{kind}");
-            assert_eq!(gate.row_of(&stream.request_id()).await["source"], "upstream", "{kind}");
+            assert!(
+                chunks
+                    .iter()
+                    .all(|chunk| chunk["object"] == "text_completion" && chunk["model"] == kind),
+                "{kind}"
+            );
+            assert_eq!(
+                chunks
+                    .iter()
+                    .filter(|chunk| chunk["usage"].is_object())
+                    .count(),
+                usize::from(asked),
+                "{kind}"
+            );
+            assert_eq!(
+                gate.row_of(&stream.request_id()).await["source"],
+                "upstream",
+                "{kind}"
+            );
         }
     }
 }

@@ -56,7 +56,10 @@ pub(crate) fn stream_head(kind: &str) -> Script {
 pub(crate) fn text_piece(kind: &str, text: &str) -> String {
     match kind {
         "ollama" => format!("{}\n", ollama_line(&json!({"content": text}))),
-        _ => format!("data: {}\n\n", openai_chunk(&json!({"content": text}), None)),
+        _ => format!(
+            "data: {}\n\n",
+            openai_chunk(&json!({"content": text}), None)
+        ),
     }
 }
 
@@ -87,7 +90,9 @@ pub(crate) fn refusal(kind: &str, status: u16, message: &str) -> Script {
     let body = match kind {
         "ollama" => json!({"error": message}),
         "llamacpp" => json!({"error": {"code": status, "message": message, "type": "any"}}),
-        "vllm" => json!({"error": {"message": message, "type": "Any", "param": null, "code": status}}),
+        "vllm" => {
+            json!({"error": {"message": message, "type": "Any", "param": null, "code": status}})
+        }
         _ => json!({"error": {"message": message, "type": "any", "param": null, "code": null}}),
     };
     crate::upstream::json(status, &body.to_string())
@@ -97,7 +102,10 @@ pub(crate) fn refusal(kind: &str, status: u16, message: &str) -> Script {
 pub(crate) fn error_piece(kind: &str, message: &str) -> String {
     match kind {
         "ollama" => format!("{}\n", json!({"error": message})),
-        _ => format!("data: {}\n\n", json!({"error": {"message": message, "type": "server_error"}})),
+        _ => format!(
+            "data: {}\n\n",
+            json!({"error": {"message": message, "type": "server_error"}})
+        ),
     }
 }
 
@@ -122,8 +130,12 @@ impl TestGate {
 
     /// Adds a model with two targets of that kind: [`TestGate::upstream`] first, then `second`.
     pub(crate) async fn add_pair(&self, name: &str, kind: &str, second: &Upstream) {
-        let targets = [target(kind, &self.upstream.url(), 0), target(kind, &second.url(), 1)];
-        self.add_model(json!({"name": name, "targets": targets})).await;
+        let targets = [
+            target(kind, &self.upstream.url(), 0),
+            target(kind, &second.url(), 1),
+        ];
+        self.add_model(json!({"name": name, "targets": targets}))
+            .await;
     }
 }
 
@@ -146,7 +158,9 @@ impl Upstream {
 impl Stream {
     /// The id of the request.
     pub(crate) fn request_id(&self) -> String {
-        self.header("x-request-id").expect("an x-request-id").to_owned()
+        self.header("x-request-id")
+            .expect("an x-request-id")
+            .to_owned()
     }
 
     /// Reads events until `text` was said.
@@ -164,7 +178,9 @@ impl Stream {
 pub(crate) fn with_latches(head: Script, pieces: &[String]) -> (Script, Vec<Latch>) {
     let latches: Vec<Latch> = pieces.iter().map(|_| Latch::new()).collect();
     let steps = pieces.iter().zip(&latches);
-    let script = steps.fold(head, |script, (piece, latch)| script.piece(piece.clone()).hold(latch));
+    let script = steps.fold(head, |script, (piece, latch)| {
+        script.piece(piece.clone()).hold(latch)
+    });
     (script, latches)
 }
 

@@ -18,7 +18,9 @@ use crate::wait;
 const SOON: Duration = Duration::from_secs(1);
 
 fn words(kind: &str, count: usize) -> Vec<String> {
-    (0..count).map(|number| text_piece(kind, &format!("w{number};"))).collect()
+    (0..count)
+        .map(|number| text_piece(kind, &format!("w{number};")))
+        .collect()
 }
 
 #[tokio::test]
@@ -36,10 +38,14 @@ async fn case_77_after_k_chunks_a_client_that_leaves_is_charged_for_k() {
                     latch.open();
                 }
             }
-            let (id, call) = (stream.request_id(), gate.upstream.chats().pop().expect("a chat"));
+            let (id, call) = (
+                stream.request_id(),
+                gate.upstream.chats().pop().expect("a chat"),
+            );
             drop(stream);
             gate.upstream.wait_closed(call.connection).await;
-            let row = wait::bounded_within(SOON, "the row of an aborted stream", gate.row_of(&id)).await;
+            let row =
+                wait::bounded_within(SOON, "the row of an aborted stream", gate.row_of(&id)).await;
             check_row(&row, seen, kind);
             let line = gate.request_log(&id).await;
             assert_eq!(log_field(&line, "status"), 499, "{kind} {line}");
@@ -48,27 +54,54 @@ async fn case_77_after_k_chunks_a_client_that_leaves_is_charged_for_k() {
 }
 
 fn check_row(row: &Value, seen: usize, what: &str) {
-    assert_eq!((&row["status"], &row["state"]), (&json!(499), &json!("settled")), "{what} {row}");
-    assert_eq!((&row["source"], &row["stream"]), (&json!("estimated"), &json!(true)), "{what} {row}");
-    let counted = usize::try_from(row["completion_tokens"].as_u64().expect("a count")).expect("a small count");
-    assert!(counted.abs_diff(seen) <= 1, "{what}: {counted} counted, {seen} seen");
-    assert!(row["prompt_tokens"].as_u64().is_some_and(|tokens| tokens > 0), "{what} {row}");
+    assert_eq!(
+        (&row["status"], &row["state"]),
+        (&json!(499), &json!("settled")),
+        "{what} {row}"
+    );
+    assert_eq!(
+        (&row["source"], &row["stream"]),
+        (&json!("estimated"), &json!(true)),
+        "{what} {row}"
+    );
+    let counted = usize::try_from(row["completion_tokens"].as_u64().expect("a count"))
+        .expect("a small count");
+    assert!(
+        counted.abs_diff(seen) <= 1,
+        "{what}: {counted} counted, {seen} seen"
+    );
+    assert!(
+        row["prompt_tokens"]
+            .as_u64()
+            .is_some_and(|tokens| tokens > 0),
+        "{what} {row}"
+    );
 }
 
 #[tokio::test]
 async fn case_77_what_the_upstream_told_before_the_abort_is_charged() {
     let gate = TestGate::start().await;
     let key = gate.with_model("m", "vllm").await;
-    let mut chunk: Value = serde_json::from_str(&openai_chunk(&json!({"content": "one"}), None)).expect("a chunk");
+    let mut chunk: Value =
+        serde_json::from_str(&openai_chunk(&json!({"content": "one"}), None)).expect("a chunk");
     chunk["usage"] = json!({"prompt_tokens": 21, "completion_tokens": 9, "total_tokens": 30});
-    gate.upstream.answers(stream_head("vllm").event(chunk.to_string()).then_stall());
+    gate.upstream
+        .answers(stream_head("vllm").event(chunk.to_string()).then_stall());
     let mut stream = gate.chat_stream(&key, "hi").await;
     stream.until_said("one").await;
     let id = stream.request_id();
     drop(stream);
     let row = gate.row_of(&id).await;
-    assert_eq!((&row["prompt_tokens"], &row["completion_tokens"]), (&json!(21), &json!(9)), "{row}");
-    assert_eq!((&row["source"], &row["status"]), (&json!("upstream"), &json!(499)), "{row}");
+    assert_eq!(
+        (&row["prompt_tokens"], &row["completion_tokens"]),
+        (&json!(21), &json!(9)),
+        "{row}"
+    );
+    assert_eq!(
+        (&row["source"], &row["status"]),
+        (&json!("upstream"), &json!(499)),
+        "{row}"
+    );
 }
 
 #[tokio::test]
@@ -79,7 +112,10 @@ async fn case_77_other_streams_do_not_notice() {
     for kind in SCRIPTED {
         let latch = Latch::new();
         let after_first = if kind == "ollama" { 1 } else { 2 };
-        gate.plays(kind, streamed(kind, &["one", "two"]).hold_after(after_first, &latch));
+        gate.plays(
+            kind,
+            streamed(kind, &["one", "two"]).hold_after(after_first, &latch),
+        );
         let body = stream_body(kind);
         let mut streams = Vec::new();
         for _ in 0..3 {
@@ -97,11 +133,18 @@ async fn case_77_other_streams_do_not_notice() {
         };
         let left = leaving.len();
         drop(leaving);
-        wait::until_within(SOON, "the upstream of those that left is closed", || gate.upstream.open_connections() <= open - left).await;
+        wait::until_within(SOON, "the upstream of those that left is closed", || {
+            gate.upstream.open_connections() <= open - left
+        })
+        .await;
         latch.open();
         for stream in &mut staying {
             assert!(ends_well(&stream.collect().await), "{kind}");
-            assert_eq!(gate.row_of(&stream.request_id()).await["completion_tokens"], 3, "{kind}");
+            assert_eq!(
+                gate.row_of(&stream.request_id()).await["completion_tokens"],
+                3,
+                "{kind}"
+            );
         }
     }
 }
@@ -115,7 +158,11 @@ async fn case_77_a_client_of_echo_that_leaves_has_a_row_too() {
     let id = stream.request_id();
     drop(stream);
     let row = wait::bounded_within(SOON, "the row of an aborted stream", gate.row_of(&id)).await;
-    assert_eq!((&row["status"], &row["state"]), (&json!(499), &json!("settled")), "{row}");
+    assert_eq!(
+        (&row["status"], &row["state"]),
+        (&json!(499), &json!("settled")),
+        "{row}"
+    );
 }
 
 /// 500 streams: 400 over four HTTP/2 connections, 100 with connections of their own.
@@ -130,7 +177,9 @@ async fn case_86_of_five_hundred_streams_half_aborted_nothing_is_left_over() {
     let latch = Latch::new();
     for kind in SCRIPTED {
         let pieces = words(kind, 4);
-        let begun = pieces.iter().fold(stream_head(kind), |script, piece| script.piece(piece.clone()));
+        let begun = pieces.iter().fold(stream_head(kind), |script, piece| {
+            script.piece(piece.clone())
+        });
         let end = String::from_utf8(streamed(kind, &["end"]).body()).expect("UTF-8");
         gate.plays(kind, begun.hold(&latch).piece(end));
     }
@@ -138,11 +187,15 @@ async fn case_86_of_five_hundred_streams_half_aborted_nothing_is_left_over() {
     assert_eq!(gate.upstream.open_connections(), STREAMS);
     let (leaving, staying) = halves(streams);
     drop(leaving);
-    wait::until("half of the upstream connections are closed", || gate.upstream.open_connections() == STREAMS / 2).await;
+    wait::until("half of the upstream connections are closed", || {
+        gate.upstream.open_connections() == STREAMS / 2
+    })
+    .await;
     latch.open();
     let mut finishing = JoinSet::new();
     for mut stream in staying {
-        finishing.spawn(async move { assert!(ends_well(&stream.collect().await), "{}", stream.text()) });
+        finishing
+            .spawn(async move { assert!(ends_well(&stream.collect().await), "{}", stream.text()) });
     }
     while let Some(finished) = finishing.join_next().await {
         finished.expect("a stream that ends well");
@@ -176,20 +229,33 @@ fn halves(streams: Vec<Stream>) -> (Vec<Stream>, Vec<Stream>) {
     let mut numbered: Vec<(usize, Stream)> = streams.into_iter().enumerate().collect();
     numbered.sort_by_key(|(number, _)| (number * 7_919) % 1_009);
     let staying = numbered.split_off(STREAMS / 2);
-    let only_streams = |half: Vec<(usize, Stream)>| half.into_iter().map(|(_, stream)| stream).collect();
+    let only_streams =
+        |half: Vec<(usize, Stream)>| half.into_iter().map(|(_, stream)| stream).collect();
     (only_streams(numbered), only_streams(staying))
 }
 
 async fn check_nothing_is_left(gate: &TestGate, key: i64) {
     let rows = closed_rows(gate, STREAMS).await;
     let with_status = |status: u64| rows.iter().filter(|row| row["status"] == status).count();
-    assert_eq!((with_status(499), with_status(200)), (STREAMS / 2, STREAMS / 2));
+    assert_eq!(
+        (with_status(499), with_status(200)),
+        (STREAMS / 2, STREAMS / 2)
+    );
     assert!(rows.iter().all(|row| row["state"] == "settled"));
-    let charged: u64 = rows.iter().map(|row| row["total_tokens"].as_u64().expect("a count")).sum();
+    let charged: u64 = rows
+        .iter()
+        .map(|row| row["total_tokens"].as_u64().expect("a count"))
+        .sum();
     let shown = gate.admin(&format!("/admin/keys/{key}")).await;
-    assert_eq!((&shown["quota_reserved"], &shown["quota_used"]), (&json!(0), &json!(charged)));
+    assert_eq!(
+        (&shown["quota_reserved"], &shown["quota_used"]),
+        (&json!(0), &json!(charged))
+    );
     // What is left are idle connections that the gateway keeps for a few seconds.
-    wait::until("no upstream connection", || gate.upstream.open_connections() == 0).await;
+    wait::until("no upstream connection", || {
+        gate.upstream.open_connections() == 0
+    })
+    .await;
 }
 
 /// All rows, page by page, as soon as none of them is open.
@@ -210,7 +276,13 @@ async fn all_rows(gate: &TestGate) -> Vec<Value> {
     let mut rows = Vec::new();
     let mut path = "/admin/requests?limit=200".to_owned();
     loop {
-        let page = gate.get(&path).bearer(ADMIN_KEY).send().await.expect_status(200).json();
+        let page = gate
+            .get(&path)
+            .bearer(ADMIN_KEY)
+            .send()
+            .await
+            .expect_status(200)
+            .json();
         rows.extend(page["data"].as_array().expect("data").iter().cloned());
         match page["next"].as_str() {
             Some(next) => path = format!("/admin/requests?limit=200&before={next}"),
@@ -224,9 +296,17 @@ async fn case_77_every_kind_is_served_again_after_an_abort() {
     let gate = TestGate::start().await;
     let key = gate.with_all_kinds().await;
     for kind in KINDS {
-        gate.plays(kind, stream_head(kind).piece(text_piece(kind, "one")).then_stall());
+        gate.plays(
+            kind,
+            stream_head(kind)
+                .piece(text_piece(kind, "one"))
+                .then_stall(),
+        );
         drop(gate.stream_of(&key, kind).await);
         gate.plays(kind, streamed(kind, &["again"]));
-        assert!(ends_well(&gate.stream_of(&key, kind).await.collect().await), "{kind}");
+        assert!(
+            ends_well(&gate.stream_of(&key, kind).await.collect().await),
+            "{kind}"
+        );
     }
 }

@@ -85,14 +85,12 @@ impl Finder {
 
     fn key(&mut self, text: &[u8]) {
         let key = json::unescaped(text);
-        self.member = Member::named(&key);
-        match self.member {
-            Some(Member::StreamOptions) => self.options.found(self.start, self.before),
-            Some(_) => {}
-            None => {
-                let resembled = Member::resembled(&key).map(Member::name);
-                self.misspelled = self.misspelled.or(resembled);
-            }
+        let resembled = Member::resembled(&key);
+        self.member = resembled.filter(|member| member.name().as_bytes() == &*key);
+        match (resembled, self.member) {
+            (_, Some(Member::StreamOptions)) => self.options.found(self.start, self.before),
+            (Some(member), None) => self.misspelled = self.misspelled.or(Some(member.name())),
+            _ => {}
         }
     }
 

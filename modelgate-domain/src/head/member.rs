@@ -45,27 +45,25 @@ impl Member {
     pub(super) const LIMITS: [Self; 3] =
         [Self::MaxTokens, Self::MaxCompletionTokens, Self::NPredict];
 
-    pub(super) fn named(key: &[u8]) -> Option<Self> {
-        let found = NAMES.iter().find(|(_, name)| name.as_bytes() == key);
-        found.map(|(member, _)| *member)
-    }
-
-    /// The member whose name this key is in other letters, such as `Model`. Some backends take one for the other.
+    /// The member whose name this key is, be it in other letters, such as `Model`: some backends do not mind.
     pub(super) fn resembled(key: &[u8]) -> Option<Self> {
         if key.is_ascii() {
-            let found = NAMES
-                .iter()
-                .find(|(_, name)| name.as_bytes().eq_ignore_ascii_case(key));
-            return found.map(|(member, _)| *member);
+            return named(key);
         }
         // Upper case first: there are letters beside ASCII that have an ASCII one as their upper case.
-        let folded = std::str::from_utf8(key).ok()?.to_uppercase().to_lowercase();
-        Self::named(folded.as_bytes())
+        let key = std::str::from_utf8(key).ok()?;
+        named(key.to_uppercase().to_lowercase().as_bytes())
     }
 
     pub(super) fn name(self) -> &'static str {
         NAMES[self as usize].1
     }
+}
+
+fn named(key: &[u8]) -> Option<Member> {
+    let same = |name: &str| name.as_bytes().eq_ignore_ascii_case(key);
+    let found = NAMES.iter().find(|(_, name)| same(name));
+    found.map(|(member, _)| *member)
 }
 
 #[cfg(test)]
@@ -77,9 +75,8 @@ mod tests {
         for (index, (member, name)) in NAMES.into_iter().enumerate() {
             assert_eq!(member as usize, index);
             assert_eq!(member.name(), name);
-            assert_eq!(Member::named(name.as_bytes()), Some(member));
+            assert_eq!(Member::resembled(name.as_bytes()), Some(member));
         }
-        assert_eq!(Member::named(b"Model"), None);
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub fn plan(edits: Vec<Edit>, lengths: impl IntoIterator<Item = usize>) -> Vec<S
         while let Some(edit) = edits.next_if(|edit| edit.at.start < end) {
             keep(piece, start, done.max(start)..edit.at.start, &mut segments);
             insert(edit.with, &mut segments);
-            done = edit.at.end.max(done);
+            done = edit.at.end;
         }
         keep(piece, start, done.max(start)..end, &mut segments);
         start = end;

@@ -1,79 +1,35 @@
-//! Where the ordinary characters of a string stop, found many bytes at a time.
+//! Where the ordinary characters of a short string stop, found 8 bytes at a time.
 
-/// The compiler turns the test of a whole block into a handful of vector instructions.
-const BLOCK: usize = 64;
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHS: u64 = ONES << 7;
 
-/// Offset of the first quote, backslash, control character or non-ASCII byte, or the length.
-#[inline]
-pub(super) fn ascii_end(text: &[u8]) -> usize {
-    // Read as signed, control characters and non-ASCII bytes are both below the space: one comparison.
-    end(
-        text,
-        |byte| special(byte) | (byte.cast_signed() < 0x20),
-        |word| word | marks(word),
-    )
-}
-
-/// The same, but non-ASCII bytes are ordinary.
-#[inline]
-#[expect(
-    clippy::needless_bitwise_bool,
-    reason = "without branches it is done for a block at a time"
-)]
-pub(super) fn plain_end(text: &[u8]) -> usize {
-    end(text, |byte| special(byte) | (byte < 0x20), marks)
-}
-
-/// How many ordinary ASCII characters stand before a quote, if that is near.
+/// How many ordinary ASCII characters stand before a quote, if it is near and nothing special comes first.
 #[inline]
 pub(super) fn short_end(text: &[u8]) -> Option<usize> {
     let (words, _) = text.as_chunks::<8>();
-    let mut at = 0;
-    for word in words.iter().take(2) {
+    for (index, word) in words.iter().take(8).enumerate() {
         let word = u64::from_le_bytes(*word);
         let found = (word | marks(word)) & HIGHS;
         if found != 0 {
-            at += found.trailing_zeros() as usize / 8;
+            let at = index * 8 + found.trailing_zeros() as usize / 8;
             return (text[at] == b'"').then_some(at);
         }
-        at += 8;
     }
     None
 }
 
+/// Offset of the first quote, backslash or control character, or the length.
 #[inline]
-fn end(text: &[u8], stops: impl Fn(u8) -> bool, marks: impl Fn(u64) -> u64) -> usize {
-    let first = |word: &[u8; 8]| {
+pub(super) fn plain_end(text: &[u8]) -> usize {
+    let (words, tail) = text.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
         let found = marks(u64::from_le_bytes(*word)) & HIGHS;
-        (found != 0).then_some(found.trailing_zeros() as usize / 8)
-    };
-    // Most strings are short: one word is looked at before a block is.
-    if let Some(at) = text.first_chunk().and_then(first) {
-        return at;
-    }
-    let (blocks, _) = text.as_chunks::<BLOCK>();
-    let clean = |block: &&[u8; BLOCK]| !block.iter().fold(false, |hit, &byte| hit | stops(byte));
-    let mut at = blocks.iter().take_while(clean).count() * BLOCK;
-    let (words, tail) = text[at..].as_chunks::<8>();
-    for word in words {
-        if let Some(within) = first(word) {
-            return at + within;
+        if found != 0 {
+            return index * 8 + found.trailing_zeros() as usize / 8;
         }
-        at += 8;
     }
-    let stop = tail.iter().position(|&byte| stops(byte));
-    at + stop.unwrap_or(tail.len())
-}
-
-#[inline]
-#[expect(
-    clippy::needless_bitwise_bool,
-    reason = "without branches it is done for a block at a time"
-)]
-fn special(byte: u8) -> bool {
-    (byte == b'"') | (byte == b'\\')
+    let ordinary = |byte: &&u8| !matches!(byte, b'"' | b'\\' | ..0x20);
+    text.len() - tail.len() + tail.iter().take_while(ordinary).count()
 }
 
 /// Sets the high bit of every quote, backslash and control character. Borrows can mark bytes above the first
@@ -100,9 +56,10 @@ mod tests {
                 let plain = matches!(byte, b'"' | b'\\' | 0..0x20);
                 let expected = |stops: bool| if stops { distance } else { 220 };
                 assert_eq!(plain_end(&text), expected(plain), "{byte:#x} at {distance}");
+                let near = byte == b'"' && distance < 64;
                 assert_eq!(
-                    ascii_end(&text),
-                    expected(plain || byte >= 0x80),
+                    short_end(&text),
+                    near.then_some(distance),
                     "{byte:#x} at {distance}"
                 );
             }

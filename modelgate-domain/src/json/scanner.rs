@@ -1,11 +1,12 @@
 //! The scanner: bytes in, in pieces of any size; tokens out, to a visitor.
 
 mod number;
+mod run;
 mod step;
 mod string;
 mod word;
 
-use self::{number::Digits, string::Inside};
+use self::{number::Digits, run::Inside};
 use super::{
     error::{JsonError, JsonErrorKind},
     utf8::Straddler,

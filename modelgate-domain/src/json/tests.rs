@@ -136,6 +136,66 @@ fn well_formed_texts_are_accepted() {
 }
 
 #[test]
+fn long_strings_may_be_cut_anywhere() {
+    let stretches = [
+        "a",
+        "é",
+        "中",
+        "😀",
+        "abc中",
+        "line of text\\n",
+        "\\u4f60",
+        "é\\\"",
+        "a".repeat(62).as_str(),
+        "中\\\\",
+    ]
+    .map(str::to_owned);
+    for stretch in stretches {
+        for front in ["", "x", "xyz"] {
+            let text = format!("[\"{front}{}\"]", stretch.repeat(330 / stretch.len()));
+            let log = scan_all_ways(text.as_bytes()).unwrap();
+            assert!(log.0.contains(&format!(
+                "{} 1 end String {}",
+                text.len() - 1,
+                &text[2..text.len() - 2]
+            )));
+        }
+    }
+}
+
+#[test]
+fn faults_in_long_strings_are_found_where_they_are() {
+    use JsonErrorKind as Kind;
+    let faults = [
+        (&b"\xff"[..], Kind::Utf8, 0),
+        (b"\xc3(", Kind::Utf8, 0),
+        (b"\xe4\xb8z", Kind::Utf8, 0),
+        (b"\xe4\xb8\\n", Kind::Utf8, 0),
+        (b"\xed\xa0\x80", Kind::Utf8, 0),
+        (b"\n", Kind::Control, 0),
+        (b"\\x", Kind::Escape, 1),
+        (b"\\u12z", Kind::Escape, 4),
+    ];
+    for (fault, kind, offset) in faults {
+        for filling in ["a", "é", "中"] {
+            for length in [0, 1, 59, 63, 64, 65, 127, 128, 200, 300] {
+                let front = format!("\"{}", filling.repeat(length));
+                let rest = format!("{}\"", filling.repeat(90));
+                let text = [front.as_bytes(), fault, rest.as_bytes()].concat();
+                let expected = kind.at(front.len() + offset);
+                assert_eq!(
+                    scan([&text[..]]),
+                    Err(expected),
+                    "{length} {filling} {fault:?}"
+                );
+                assert_eq!(scan(text.chunks(1)), Err(expected));
+                assert_eq!(scan(text.chunks(50)), Err(expected));
+            }
+        }
+    }
+}
+
+#[test]
 fn malformed_texts_are_refused_with_the_place() {
     use JsonErrorKind as Kind;
     let check = |text: &[u8], kind: JsonErrorKind, at: usize| {

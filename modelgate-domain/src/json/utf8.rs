@@ -36,16 +36,8 @@ impl Straddler {
     /// # Errors
     /// Where the first invalid sequence starts.
     pub(super) fn check(&mut self, text: &[u8]) -> Result<(), usize> {
-        let checked = if fits(text) {
-            text.len() - last_lead(text)
-        } else {
-            0
-        };
-        let Err(error) = from_utf8(&text[checked..]) else {
-            return Ok(());
-        };
-        let valid = checked + error.valid_up_to();
-        if error.error_len().is_some() {
+        let (valid, unfinished) = checked(text);
+        if valid < text.len() && !unfinished {
             return Err(valid);
         }
         let rest = &text[valid..];
@@ -55,9 +47,39 @@ impl Straddler {
     }
 }
 
+/// Checks `text`, which starts with a character and shall end with one.
+///
+/// # Errors
+/// Where the first invalid or unfinished sequence starts.
+pub(super) fn check(text: &[u8]) -> Result<(), usize> {
+    let (valid, _) = checked(text);
+    if valid < text.len() {
+        Err(valid)
+    } else {
+        Ok(())
+    }
+}
+
+/// How much of `text` is valid, and whether the rest is merely cut off.
+fn checked(text: &[u8]) -> (usize, bool) {
+    let fits = text.len() >= LONG && fits(text);
+    let before = if fits {
+        text.len() - last_lead(text)
+    } else {
+        0
+    };
+    match from_utf8(&text[before..]) {
+        Ok(_) => (text.len(), false),
+        Err(error) => (before + error.valid_up_to(), error.error_len().is_none()),
+    }
+}
+
+/// From this length on [`fits`] is faster than `from_utf8`.
+const LONG: usize = 256;
+
 /// Whether every byte may follow the three before it: all of UTF-8, except that the last character may be unfinished.
 /// Several times faster than `from_utf8` where most characters are not ASCII, because nothing depends on what was
-/// found before: the compiler does 16 bytes at a time. Short texts are not worth it: `false`.
+/// found before: the compiler does 16 bytes at a time. For very short texts `false`.
 fn fits(text: &[u8]) -> bool {
     let Some(front) = text.first_chunk::<FRONT>() else {
         return false;
@@ -67,7 +89,7 @@ fn fits(text: &[u8]) -> bool {
     fits_inside(&padded) && fits_inside(text)
 }
 
-const FRONT: usize = 32;
+const FRONT: usize = 16;
 
 /// The same for all but the first three bytes.
 fn fits_inside(text: &[u8]) -> bool {
@@ -85,7 +107,7 @@ fn fits_inside(text: &[u8]) -> bool {
 fn misfit(a: u8, b: u8, c: u8, d: u8) -> bool {
     let wanted = (a >= 0xf0) | (b >= 0xe0) | (c >= 0xc0);
     let continues = (d & 0xc0) == 0x80;
-    let never = (d == 0xc0) | (d == 0xc1) | (d >= 0xf5);
+    let never = ((d & 0xfe) == 0xc0) | (d >= 0xf5);
     let too_long = ((c == 0xe0) & (d < 0xa0)) | ((c == 0xf0) & (d < 0x90));
     let no_character = ((c == 0xed) & (d >= 0xa0)) | ((c == 0xf4) & (d >= 0x90));
     (wanted != continues) | never | too_long | no_character
@@ -116,18 +138,32 @@ mod tests {
         }
     }
 
+    /// The four bytes that belong to a number below 24⁴.
+    fn four(index: usize) -> [u8; 4] {
+        [1, 24, 576, 13_824].map(|power| BYTES[index / power % 24])
+    }
+
     #[test]
     fn four_bytes_anywhere_are_judged_as_the_standard_library_does() {
-        let mut text = [b'a'; 60];
         for index in 0..24_usize.pow(4) {
-            let place = [0, 17, 30, 45, 56][index % 5];
-            text.fill(b'a');
-            for (offset, power) in [1, 24, 576, 13_824].into_iter().enumerate() {
-                text[place + offset] = BYTES[index / power % 24];
-            }
+            let mut text = [b'a'; 40];
+            let place = [0, 11, 15, 20, 36][index % 5];
+            text[place..place + 4].copy_from_slice(&four(index));
+            assert_eq!(fits(&text), reference(&text).is_ok(), "{text:x?}");
+        }
+    }
+
+    #[test]
+    fn long_texts_may_end_unfinished_but_not_wrong() {
+        for index in (0..24_usize.pow(4)).step_by(17) {
+            let text = [&[b'a'; LONG][..], &four(index)].concat();
             let mut straddler = Straddler::default();
             let checked = straddler.check(&text).map(|()| straddler.len());
             assert_eq!(checked, reference(&text), "{text:x?}");
+            let complete = from_utf8(&text)
+                .map(|_| ())
+                .map_err(|error| error.valid_up_to());
+            assert_eq!(check(&text), complete, "{text:x?}");
         }
     }
 

@@ -16,7 +16,7 @@ impl SeededEntropy {
         Self(AtomicU64::new(seed))
     }
 
-    /// The next 64 bits (SplitMix64).
+    /// The next 64 bits (`SplitMix64`).
     pub fn next_u64(&self) -> u64 {
         let mut word = self.0.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
         word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -22,14 +22,32 @@ pub(super) struct Choice {
 
 impl Answers {
     pub(super) fn new(call: &Call<'_>, prompt: Prompt, created: i64) -> Self {
-        let limit = call.head.max_output.into_iter().chain(call.output_limit).min();
+        let limit = call
+            .head
+            .max_output
+            .into_iter()
+            .chain(call.output_limit)
+            .min();
         let per_text = usize::try_from(prompt.answers).unwrap_or(1);
         let again = |text| std::iter::repeat_n(text, per_text);
-        let choices: Vec<_> =
-            prompt.texts.iter().flat_map(again).map(|text| Choice::new(text, limit)).collect();
+        let choices: Vec<_> = prompt
+            .texts
+            .iter()
+            .flat_map(again)
+            .map(|text| Choice::new(text, limit))
+            .collect();
         let completion = choices.iter().map(Choice::tokens).sum();
-        let usage = TokenUsage { prompt: prompt.tokens, completion, ..TokenUsage::default() };
-        Self { endpoint: call.head.endpoint, identity: identity(call, created), choices, usage }
+        let usage = TokenUsage {
+            prompt: prompt.tokens,
+            completion,
+            ..TokenUsage::default()
+        };
+        Self {
+            endpoint: call.head.endpoint,
+            identity: identity(call, created),
+            choices,
+            usage,
+        }
     }
 
     /// The answer as one JSON document.
@@ -94,14 +112,21 @@ impl Answers {
     }
 
     fn object(&self, of_chat: &'static str) -> &'static str {
-        if self.endpoint == Endpoint::Completions { "text_completion" } else { of_chat }
+        if self.endpoint == Endpoint::Completions {
+            "text_completion"
+        } else {
+            of_chat
+        }
     }
 
     fn open(&self, object: &str) -> String {
         format!("{{\"object\":\"{object}\",{}\"choices\":[", self.identity)
     }
 
-    #[expect(clippy::unused_self, reason = "reads as a part of the document around it")]
+    #[expect(
+        clippy::unused_self,
+        reason = "reads as a part of the document around it"
+    )]
     fn choice(&self, index: usize, content: &str, finish_reason: &str, out: &mut String) {
         let parts = [
             "{\"index\":",
@@ -116,7 +141,9 @@ impl Answers {
     }
 
     fn write_usage(&self, out: &mut String) {
-        let TokenUsage { prompt, completion, .. } = self.usage;
+        let TokenUsage {
+            prompt, completion, ..
+        } = self.usage;
         let total = self.usage.total();
         out.push_str(&format!(
             "\"usage\":{{\"prompt_tokens\":{prompt},\"completion_tokens\":{completion},\"total_tokens\":{total}}}"
@@ -127,7 +154,9 @@ impl Answers {
 impl Choice {
     fn new(text: &str, limit: Option<u64>) -> Self {
         let mut words = words(text);
-        let most = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        let most = limit.map_or(usize::MAX, |limit| {
+            usize::try_from(limit).unwrap_or(usize::MAX)
+        });
         let is_cut = words.len() > most;
         words.truncate(most);
         Self { words, is_cut }
@@ -139,7 +168,11 @@ impl Choice {
 
     /// As JSON.
     fn finish_reason(&self) -> &'static str {
-        if self.is_cut { "\"length\"" } else { "\"stop\"" }
+        if self.is_cut {
+            "\"length\""
+        } else {
+            "\"stop\""
+        }
     }
 }
 
@@ -149,8 +182,14 @@ fn words(text: &str) -> Vec<String> {
     let mut rest = text;
     loop {
         let word = rest.len() - rest.trim_start().len();
-        let end = rest[word..].find(char::is_whitespace).map_or(rest.len(), |at| word + at);
-        let end = if rest[end..].trim_start().is_empty() { rest.len() } else { end };
+        let end = rest[word..]
+            .find(char::is_whitespace)
+            .map_or(rest.len(), |at| word + at);
+        let end = if rest[end..].trim_start().is_empty() {
+            rest.len()
+        } else {
+            end
+        };
         words.push(rest[..end].to_owned());
         rest = &rest[end..];
         if rest.is_empty() {
@@ -160,9 +199,16 @@ fn words(text: &str) -> Vec<String> {
 }
 
 fn identity(call: &Call<'_>, created: i64) -> String {
-    let prefix = if call.head.endpoint == Endpoint::Completions { "cmpl" } else { "chatcmpl" };
+    let prefix = if call.head.endpoint == Endpoint::Completions {
+        "cmpl"
+    } else {
+        "chatcmpl"
+    };
     let id = call.request.to_string().replace('-', "");
-    format!("\"id\":\"{prefix}-{id}\",\"created\":{created},\"model\":{},", quoted(call.shown_model))
+    format!(
+        "\"id\":\"{prefix}-{id}\",\"created\":{created},\"model\":{},",
+        quoted(call.shown_model)
+    )
 }
 
 fn quoted(text: &str) -> String {
@@ -189,7 +235,10 @@ mod tests {
     fn a_limit_cuts_and_says_so() {
         let check = |limit, count, finish_reason| {
             let choice = Choice::new("a b c", limit);
-            assert_eq!((choice.words.len(), choice.finish_reason()), (count, finish_reason));
+            assert_eq!(
+                (choice.words.len(), choice.finish_reason()),
+                (count, finish_reason)
+            );
         };
         check(None, 3, "\"stop\"");
         check(Some(3), 3, "\"stop\"");

@@ -23,7 +23,11 @@ impl Prompt {
             Endpoint::Completions => texts(prompt),
             Endpoint::Embeddings => texts(input),
         };
-        Self { texts, tokens, answers: json::unsigned(n).unwrap_or(1).max(1) }
+        Self {
+            texts,
+            tokens,
+            answers: json::unsigned(n).unwrap_or(1).max(1),
+        }
     }
 }
 
@@ -39,7 +43,9 @@ fn chat(messages: &[u8]) -> (Vec<String>, u64) {
     for message in json::elements(messages) {
         let message = &messages[message];
         let [role, content] = json::members(message, &["role", "content"]).unwrap_or([None, None]);
-        last = content.map(|at| content_text(&message[at])).unwrap_or_default();
+        last = content
+            .map(|at| content_text(&message[at]))
+            .unwrap_or_default();
         count += tokens(&last);
         if role.is_some_and(|at| &message[at] == b"\"user\"") {
             last_of_user = Some(last.clone());
@@ -57,13 +63,18 @@ fn content_text(content: &[u8]) -> String {
         let [text] = json::members(part, &["text"]).ok()?;
         json::text(&part[text?]).map(String::from)
     };
-    json::elements(content).filter_map(|at| part(&content[at])).collect()
+    json::elements(content)
+        .filter_map(|at| part(&content[at]))
+        .collect()
 }
 
 /// A string, an array of strings, one list of tokens or several.
 fn texts(raw: &[u8]) -> (Vec<String>, u64) {
     let items: Vec<&[u8]> = json::elements(raw).map(|at| &raw[at]).collect();
-    let is_one = items.is_empty() || items[0].first().is_some_and(|first| !b"[\"".contains(first));
+    let is_one = items.is_empty()
+        || items[0]
+            .first()
+            .is_some_and(|first| !b"[\"".contains(first));
     let texts: Vec<String> = if is_one {
         vec![text(raw)]
     } else {
@@ -78,7 +89,9 @@ fn text(raw: &[u8]) -> String {
     if let Some(text) = json::text(raw) {
         return text.into_owned();
     }
-    let numbers: Vec<_> = json::elements(raw).map(|at| String::from_utf8_lossy(&raw[at])).collect();
+    let numbers: Vec<_> = json::elements(raw)
+        .map(|at| String::from_utf8_lossy(&raw[at]))
+        .collect();
     numbers.join(" ")
 }
 
@@ -91,14 +104,30 @@ mod tests {
         let check = |messages: &str, text: &str, tokens: u64| {
             let body = format!("{{\"messages\":{messages}}}");
             let prompt = Prompt::read(Endpoint::Chat, body.as_bytes());
-            assert_eq!((prompt.texts, prompt.tokens), (vec![text.to_owned()], tokens), "{messages}");
+            assert_eq!(
+                (prompt.texts, prompt.tokens),
+                (vec![text.to_owned()], tokens),
+                "{messages}"
+            );
         };
         check(r#"[{"role":"user","content":"hi there"}]"#, "hi there", 2);
-        check(r#"[{"role":"system","content":"a b c"},{"role":"user","content":"x"},{"role":"assistant","content":"y"}]"#, "x", 5);
+        check(
+            r#"[{"role":"system","content":"a b c"},{"role":"user","content":"x"},{"role":"assistant","content":"y"}]"#,
+            "x",
+            5,
+        );
         check(r#"[{"role":"tool","content":"y z"}]"#, "y z", 2);
-        check(r#"[{"role":"user","content":[{"type":"text","text":"a "},{"type":"image_url","image_url":{}},{"type":"text","text":"b"}]}]"#, "a b", 2);
+        check(
+            r#"[{"role":"user","content":[{"type":"text","text":"a "},{"type":"image_url","image_url":{}},{"type":"text","text":"b"}]}]"#,
+            "a b",
+            2,
+        );
         check(r#"[{"role":"user","content":null}]"#, "", 1);
-        check(r#"[{"role":"user","content":"\u00e9\n\ud83d\ude00"}]"#, "é\n😀", 2);
+        check(
+            r#"[{"role":"user","content":"\u00e9\n\ud83d\ude00"}]"#,
+            "é\n😀",
+            2,
+        );
     }
 
     #[test]

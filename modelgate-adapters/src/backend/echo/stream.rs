@@ -25,15 +25,25 @@ enum State {
 
 impl EchoStream {
     pub(super) fn new(answers: Answers, include_usage: bool) -> Self {
-        let state = if answers.has_start() { State::Starting } else { State::Speaking };
-        Self { answers, include_usage, step: 0, state }
+        let state = if answers.has_start() {
+            State::Starting
+        } else {
+            State::Speaking
+        };
+        Self {
+            answers,
+            include_usage,
+            step: 0,
+            state,
+        }
     }
 
     fn next(&mut self) -> Option<Frame> {
         match self.state {
             State::Starting => {
                 self.state = State::Speaking;
-                let starts = (0..self.answers.choices.len()).map(|index| self.answers.delta(index, None));
+                let starts =
+                    (0..self.answers.choices.len()).map(|index| self.answers.delta(index, None));
                 Some(frame(starts.collect(), 0))
             }
             State::Speaking => Some(self.speak()),
@@ -59,7 +69,10 @@ impl EchoStream {
         self.state = State::Over;
         let ends = (0..self.answers.choices.len()).map(|index| self.answers.finish(index));
         let usage = self.include_usage.then(|| self.answers.usage_event());
-        Frame { usage: Some(self.answers.usage), ..frame(ends.chain(usage).collect(), 0) }
+        Frame {
+            usage: Some(self.answers.usage),
+            ..frame(ends.chain(usage).collect(), 0)
+        }
     }
 }
 
@@ -71,6 +84,12 @@ impl ReplyStream for EchoStream {
 
 fn frame(texts: Vec<String>, deltas: u32) -> Frame {
     let mut out = BytesMut::new();
-    texts.iter().for_each(|text| events::push(&mut out, text.as_bytes()));
-    Frame { bytes: out.freeze(), usage: None, deltas }
+    texts
+        .iter()
+        .for_each(|text| events::push(&mut out, text.as_bytes()));
+    Frame {
+        bytes: out.freeze(),
+        usage: None,
+        deltas,
+    }
 }

@@ -20,7 +20,9 @@ pub(super) fn scrub(text: &str, names: &Names) -> String {
         None => text.to_owned(),
     };
     let text = rename(&text, &names.upstream, &names.shown);
-    let words: Vec<&str> = text.split(|letter: char| letter.is_whitespace() || letter.is_control()).collect();
+    let words: Vec<&str> = text
+        .split(|letter: char| letter.is_whitespace() || letter.is_control())
+        .collect();
     let mut clean = String::with_capacity(text.len().min(4 * LONGEST));
     let mut bearer = false;
     for word in words.into_iter().filter(|word| !word.is_empty()) {
@@ -50,7 +52,10 @@ fn rename(text: &str, upstream: &str, shown: &str) -> String {
     let mut rest = text;
     while let Some(at) = rest.find(upstream) {
         let (before, after) = (&rest[..at], &rest[at + upstream.len()..]);
-        let before_is_word = before.chars().next_back().or(out.chars().next_back().filter(|_| at == 0));
+        let before_is_word = before
+            .chars()
+            .next_back()
+            .or(out.chars().next_back().filter(|_| at == 0));
         let alone = !before_is_word.is_some_and(is_word) && !continues(after);
         out.push_str(before);
         out.push_str(if alone { shown } else { upstream });
@@ -119,9 +124,9 @@ fn is_address(part: &str, host: &str) -> bool {
     }
 }
 
-/// Numbers such as `1` and words such as `::` are no addresses worth hiding.
+/// Words such as `::` and `a::b` are no addresses worth hiding.
 fn is_ip(part: &str) -> bool {
-    part.len() > 3 && part.parse::<IpAddr>().is_ok()
+    part.contains(|letter: char| letter.is_ascii_digit()) && part.parse::<IpAddr>().is_ok()
 }
 
 /// `backend:8000`, but not `line:42` or `12:30`.
@@ -130,7 +135,9 @@ fn has_port(part: &str) -> bool {
         return false;
     };
     let port_is_one = port.len() <= 5 && port.parse::<u16>().is_ok();
-    let is_host = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+    let is_host = host
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
     let is_named = host.bytes().any(|byte| byte.is_ascii_alphabetic());
     let is_known = host.eq_ignore_ascii_case("localhost") || host.contains('.') || port.len() >= 4;
     port_is_one && is_host && is_named && is_known

@@ -47,7 +47,11 @@ fn whose_fault_a_status_is() {
 fn every_shape_gives_its_message_code_and_param() {
     let check = |body: &str, message: &str, code: Option<&str>, param: Option<&str>| {
         let error = status_error(400, body);
-        let found = (error.message.as_str(), error.code.as_deref(), error.param.as_deref());
+        let found = (
+            error.message.as_str(),
+            error.code.as_deref(),
+            error.param.as_deref(),
+        );
         assert_eq!(found, (message, code, param), "{body}");
     };
     check(
@@ -56,10 +60,25 @@ fn every_shape_gives_its_message_code_and_param() {
         Some("invalid_value"),
         Some("messages[0]"),
     );
-    check(r#"{"error":{"message":"no","type":"BadRequestError","param":null,"code":400}}"#, "no", None, None);
-    check(r#"{"object":"error","message":"no","type":"BadRequestError","param":"n","code":400}"#, "no", None, Some("n"));
+    check(
+        r#"{"error":{"message":"no","type":"BadRequestError","param":null,"code":400}}"#,
+        "no",
+        None,
+        None,
+    );
+    check(
+        r#"{"object":"error","message":"no","type":"BadRequestError","param":"n","code":400}"#,
+        "no",
+        None,
+        Some("n"),
+    );
     check(r#"{"error":"no"}"#, "no", None, None);
-    check(r#"{"error":"Bad Request","message":"no","status":400}"#, "Bad Request", None, None);
+    check(
+        r#"{"error":"Bad Request","message":"no","status":400}"#,
+        "Bad Request",
+        None,
+        None,
+    );
     check(r#"{"detail":"Not Found"}"#, "Not Found", None, None);
     check(
         r#"{"detail":[{"loc":["body","messages",0],"msg":"Field required","type":"missing"}]}"#,
@@ -68,12 +87,40 @@ fn every_shape_gives_its_message_code_and_param() {
         Some("messages.0"),
     );
     check(r#"{"message":"no"}"#, "no", None, None);
-    check(r#"[{"error":{"code":400,"message":"no","status":"INVALID_ARGUMENT"}}]"#, "no", None, None);
-    check(r#"{"error":"{\"error\":{\"message\":\"no\",\"code\":\"x\"}}"}"#, "no", Some("x"), None);
-    check(r#"{"error":{"message":"{\"error\":{\"message\":\"no\"}}","type":"api_error"}}"#, "no", None, None);
-    check(r#"{"error":{"message":"{not json"}}"#, "{not json", None, None);
+    check(
+        r#"[{"error":{"code":400,"message":"no","status":"INVALID_ARGUMENT"}}]"#,
+        "no",
+        None,
+        None,
+    );
+    check(
+        r#"{"error":"{\"error\":{\"message\":\"no\",\"code\":\"x\"}}"}"#,
+        "no",
+        Some("x"),
+        None,
+    );
+    check(
+        r#"{"error":{"message":"{\"error\":{\"message\":\"no\"}}","type":"api_error"}}"#,
+        "no",
+        None,
+        None,
+    );
+    check(
+        r#"{"error":{"message":"{not json"}}"#,
+        "{not json",
+        None,
+        None,
+    );
     let refused = "the model server refused the request (status 400)";
-    for silent in ["", "{}", "[]", "null", "<html>nginx 10.0.0.1</html>", "oops", r#"{"error":{}}"#] {
+    for silent in [
+        "",
+        "{}",
+        "[]",
+        "null",
+        "<html>nginx 10.0.0.1</html>",
+        "oops",
+        r#"{"error":{}}"#,
+    ] {
         check(silent, refused, None, None);
     }
 }
@@ -83,14 +130,36 @@ fn a_prompt_that_is_too_long_is_known_in_every_dialect() {
     let check = |status: u16, body: &str| {
         let error = status_error(status, body);
         assert_eq!(error.fault, request(400), "{body}");
-        assert_eq!(error.code.as_deref(), Some("context_length_exceeded"), "{body}");
+        assert_eq!(
+            error.code.as_deref(),
+            Some("context_length_exceeded"),
+            "{body}"
+        );
     };
-    check(400, r#"{"error":{"message":"x","code":"context_length_exceeded"}}"#);
-    check(400, r#"{"error":{"code":400,"message":"x","type":"exceed_context_size_error","n_ctx":8}}"#);
-    check(400, r#"{"error":{"message":"This model's maximum context length is 8 tokens"}}"#);
-    check(500, r#"{"error":"the request exceeds the available context size, try increasing it"}"#);
-    check(400, r#"{"error":"the input length exceeds the context length"}"#);
-    check(413, r#"{"error":{"message":"Prompt is too long: 9 tokens > 8"}}"#);
+    check(
+        400,
+        r#"{"error":{"message":"x","code":"context_length_exceeded"}}"#,
+    );
+    check(
+        400,
+        r#"{"error":{"code":400,"message":"x","type":"exceed_context_size_error","n_ctx":8}}"#,
+    );
+    check(
+        400,
+        r#"{"error":{"message":"This model's maximum context length is 8 tokens"}}"#,
+    );
+    check(
+        500,
+        r#"{"error":"the request exceeds the available context size, try increasing it"}"#,
+    );
+    check(
+        400,
+        r#"{"error":"the input length exceeds the context length"}"#,
+    );
+    check(
+        413,
+        r#"{"error":{"message":"Prompt is too long: 9 tokens > 8"}}"#,
+    );
 }
 
 #[test]
@@ -98,20 +167,36 @@ fn codes_follow_the_status() {
     let code = |status, body: &str| status_error(status, body).code;
     let vllm = r#"{"error":{"message":"The model `org/real` does not exist.","type":"NotFoundError","param":"model","code":404}}"#;
     assert_eq!(code(404, vllm).as_deref(), Some("model_not_found"));
-    assert_eq!(code(404, r#"{"error":"model 'org/real' not found"}"#).as_deref(), Some("model_not_found"));
+    assert_eq!(
+        code(404, r#"{"error":"model 'org/real' not found"}"#).as_deref(),
+        Some("model_not_found")
+    );
     assert_eq!(code(404, r#"{"detail":"Not Found"}"#), None);
-    assert_eq!(code(501, r#"{"error":{"message":"no embeddings"}}"#).as_deref(), Some("unsupported_parameter"));
-    assert_eq!(code(429, r#"{"error":{"code":"insufficient_quota"}}"#), None);
+    assert_eq!(
+        code(501, r#"{"error":{"message":"no embeddings"}}"#).as_deref(),
+        Some("unsupported_parameter")
+    );
+    assert_eq!(
+        code(429, r#"{"error":{"code":"insufficient_quota"}}"#),
+        None
+    );
 }
 
 #[test]
 fn an_account_without_credit_is_not_the_clients() {
-    let body = r#"{"error":{"message":"You exceeded your current quota","code":"insufficient_quota"}}"#;
+    let body =
+        r#"{"error":{"message":"You exceeded your current quota","code":"insufficient_quota"}}"#;
     let error = status_error(429, body);
     assert_eq!(error.fault, BackendFault::Limited);
     assert_eq!(error.message, "the model server asks for fewer requests");
-    let error = status_error(401, r#"{"error":{"message":"Incorrect API key provided: sk-abc"}}"#);
-    assert_eq!(error.message, "the model server did not accept the gateway's credential");
+    let error = status_error(
+        401,
+        r#"{"error":{"message":"Incorrect API key provided: sk-abc"}}"#,
+    );
+    assert_eq!(
+        error.message,
+        "the model server did not accept the gateway's credential"
+    );
 }
 
 #[test]
@@ -122,7 +207,11 @@ fn waiting_times_are_taken_and_capped() {
             HeaderValue::from_static(value),
         )]);
         let error = from_status(StatusCode::TOO_MANY_REQUESTS, &headers, b"", &names());
-        assert_eq!(error.retry_after, expected.map(Duration::from_millis), "{name}: {value}");
+        assert_eq!(
+            error.retry_after,
+            expected.map(Duration::from_millis),
+            "{name}: {value}"
+        );
     };
     check("retry-after", "7", Some(7_000));
     check("retry-after", "1.5", Some(1_500));
@@ -142,15 +231,33 @@ fn messages_give_nothing_away() {
     };
     check("model `org/real` is broken", "model `fast` is broken");
     check("org/real.", "fast.");
-    check("org/realistic my-org/real org/real:7b", "org/realistic my-org/real org/real:7b");
+    check(
+        "org/realistic my-org/real org/real:7b",
+        "org/realistic my-org/real org/real:7b",
+    );
     check("see http://gpu-3.internal:8000/v1/x?y=1.", "see [address]");
-    check("see (https://help.example/a), please", "see ([address]), please");
-    check("gpu-3.internal said no; 10.1.2.3:8000, [::1]:80 and fe80::1 too", "[address] said no; [address], [address] and [address] too");
-    check("backend:8000 localhost:80 10.0.0.1/v1", "[address] [address] [address]");
-    check("at 12:30, line:42, 1.5 of 2.0, a::b, llama3.2:70b", "at 12:30, line:42, 1.5 of 2.0, a::b, llama3.2:70b");
+    check(
+        "see (https://help.example/a), please",
+        "see ([address]), please",
+    );
+    check(
+        "gpu-3.internal said no; 10.1.2.3:8000, [::1]:80 and fe80::1 too",
+        "[address] said no; [address], [address] and [address] too",
+    );
+    check(
+        "backend:8000 localhost:80 10.0.0.1/v1",
+        "[address] [address] [address]",
+    );
+    check(
+        "at 12:30, line:42, 1.5 of 2.0, a::b, llama3.2:70b",
+        "at 12:30, line:42, 1.5 of 2.0, a::b, llama3.2:70b",
+    );
     check("key topsecret-upstream-key!", "key [key]!");
     check("Incorrect key: sk-proj-abcdefghij.", "Incorrect key: [key]");
-    check("Authorization: Bearer abcdefgh1234", "Authorization: Bearer [key]");
+    check(
+        "Authorization: Bearer abcdefgh1234",
+        "Authorization: Bearer [key]",
+    );
     check("api_key=sk-abcdefghijkl", "[key]");
     check("a\u{1b}[31m\r\nb\tc\u{0}d", "a [31m b c d");
     check(&"x".repeat(500), &format!("{}…", "x".repeat(299)));
@@ -161,26 +268,69 @@ fn messages_give_nothing_away() {
 fn errors_in_streams_have_the_status_they_should_have_had() {
     let check = |value: &str, fault: BackendFault, message: &str| {
         let error = in_stream(value.as_bytes(), &names());
-        assert_eq!((error.fault, error.message.as_str()), (fault, message), "{value}");
+        assert_eq!(
+            (error.fault, error.message.as_str()),
+            (fault, message),
+            "{value}"
+        );
     };
-    check(r#"{"message":"no","type":"BadRequestError","code":400}"#, request(400), "no");
-    check(r#"{"message":"no","type":"BadRequestError"}"#, request(400), "no");
-    check(r#"{"message":"no","type":"invalid_request_error","code":"x"}"#, request(400), "no");
-    check(r#"{"message":"no","code":"502"}"#, BackendFault::Failed, "no");
-    check(r#"{"message":"wait","type":"rate_limit_error"}"#, BackendFault::Limited, "wait");
-    check(r#"{"message":"wait","type":"overloaded_error"}"#, BackendFault::Unavailable, "wait");
+    check(
+        r#"{"message":"no","type":"BadRequestError","code":400}"#,
+        request(400),
+        "no",
+    );
+    check(
+        r#"{"message":"no","type":"BadRequestError"}"#,
+        request(400),
+        "no",
+    );
+    check(
+        r#"{"message":"no","type":"invalid_request_error","code":"x"}"#,
+        request(400),
+        "no",
+    );
+    check(
+        r#"{"message":"no","code":"502"}"#,
+        BackendFault::Failed,
+        "no",
+    );
+    check(
+        r#"{"message":"wait","type":"rate_limit_error"}"#,
+        BackendFault::Limited,
+        "wait",
+    );
+    check(
+        r#"{"message":"wait","type":"overloaded_error"}"#,
+        BackendFault::Unavailable,
+        "wait",
+    );
     check(r#""boom""#, BackendFault::Failed, "boom");
     check(r#"{"error":"boom"}"#, BackendFault::Failed, "boom");
-    check(r#""maximum context length is 8""#, request(400), "maximum context length is 8");
-    check("true", BackendFault::Failed, "the model server failed (status 500)");
-    check("{", BackendFault::Failed, "the model server failed (status 500)");
+    check(
+        r#""maximum context length is 8""#,
+        request(400),
+        "maximum context length is 8",
+    );
+    check(
+        "true",
+        BackendFault::Failed,
+        "the model server failed (status 500)",
+    );
+    check(
+        "{",
+        BackendFault::Failed,
+        "the model server failed (status 500)",
+    );
 }
 
 #[test]
 fn the_log_gets_the_start_of_what_came() {
     let error = status_error(502, "<html>bad gateway at http://10.0.0.1/</html>");
     let source = error.source.unwrap().to_string();
-    assert_eq!(source, "answered 502: <html>bad gateway at [address]</html>");
+    assert_eq!(
+        source,
+        "answered 502: <html>bad gateway at [address]</html>"
+    );
 }
 
 proptest::proptest! {

@@ -125,7 +125,10 @@ impl Told {
             }
         }
         let message = Some(text.trim()).filter(not_empty).map(str::to_owned);
-        Self { message, ..Self::default() }
+        Self {
+            message,
+            ..Self::default()
+        }
     }
 
     fn or(self, outer: Self) -> Self {
@@ -146,7 +149,9 @@ fn not_empty(text: &&str) -> bool {
 /// A status among 400..=599, written as a number or as a string.
 fn number(value: &Value) -> Option<u16> {
     let number = match value {
-        Value::Number(number) => number.as_u64().and_then(|number| u16::try_from(number).ok()),
+        Value::Number(number) => number
+            .as_u64()
+            .and_then(|number| u16::try_from(number).ok()),
         Value::String(text) => text.parse().ok(),
         _ => None,
     };
@@ -158,7 +163,10 @@ fn place(loc: &Value) -> Option<String> {
     let steps: Vec<String> = loc
         .as_array()?
         .iter()
-        .map(|step| step.as_str().map_or_else(|| step.to_string(), str::to_owned))
+        .map(|step| {
+            step.as_str()
+                .map_or_else(|| step.to_string(), str::to_owned)
+        })
         .filter(|step| step != "body")
         .collect();
     Some(steps.join(".")).filter(|place| !place.is_empty())

@@ -26,7 +26,12 @@ pub(super) fn read<'a>(answer: &'a [u8], names: &Names) -> Result<Line<'a>, Back
 }
 
 /// Writes the answer of `/api/chat` as a `chat.completion`.
-pub(super) fn chat(answer: &[u8], envelope: &Envelope, ids: &mut Ids, names: &Names) -> Result<Written, BackendError> {
+pub(super) fn chat(
+    answer: &[u8],
+    envelope: &Envelope,
+    ids: &mut Ids,
+    names: &Names,
+) -> Result<Written, BackendError> {
     let line = read(answer, names)?;
     if line.message.is_none() {
         return Err(no_answer("there is no message in it"));
@@ -39,17 +44,27 @@ pub(super) fn chat(answer: &[u8], envelope: &Envelope, ids: &mut Ids, names: &Na
     envelope::chat_logprobs(line.logprobs(), &mut json);
     let ending = line.ending().unwrap_or(Ending::Stop);
     let reason = envelope::finish_reason(ending, !line.calls().is_empty());
-    push(&mut json, format_args!(r#","finish_reason":"{reason}"}}],"#));
+    push(
+        &mut json,
+        format_args!(r#","finish_reason":"{reason}"}}],"#),
+    );
     envelope::usage(line.usage().unwrap_or_default(), &mut json);
     json.push(b'}');
-    Ok(Written { json, usage: line.usage() })
+    Ok(Written {
+        json,
+        usage: line.usage(),
+    })
 }
 
 /// Writes the message from the value of `content` on.
 fn message(line: &Line<'_>, envelope: &Envelope, ids: &mut Ids, json: &mut Vec<u8>) {
     let calls = line.calls();
     let silence = if calls.is_empty() { "\"\"" } else { "null" };
-    json.extend_from_slice(line.content().map_or(silence, |content| content.0).as_bytes());
+    json.extend_from_slice(
+        line.content()
+            .map_or(silence, |content| content.0)
+            .as_bytes(),
+    );
     json.extend_from_slice(b",\"refusal\":null");
     if let Some(thinking) = line.thinking() {
         json.push(b',');

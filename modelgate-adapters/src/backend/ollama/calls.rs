@@ -46,17 +46,31 @@ impl<'a> Call<'a> {
     /// An element of `tool_calls`, which stands at `path`.
     pub(super) fn new(form: CallForm<'a>, path: &str) -> Result<Self, BackendError> {
         if form.kind.is_some_and(|kind| &*kind != "function") {
-            return Err(unsupported_value(&format!("{path}.type"), "this model takes functions only"));
+            return Err(unsupported_value(
+                &format!("{path}.type"),
+                "this model takes functions only",
+            ));
         }
-        let called = form.function.ok_or_else(|| missing(&format!("{path}.function")))?;
+        let called = form
+            .function
+            .ok_or_else(|| missing(&format!("{path}.function")))?;
         let call = Self::legacy(called, &format!("{path}.function"))?;
-        Ok(Self { id: form.id, ..call })
+        Ok(Self {
+            id: form.id,
+            ..call
+        })
     }
 
     /// A `function_call`, the older form, which has no id.
     pub(super) fn legacy(form: CalledForm<'a>, path: &str) -> Result<Self, BackendError> {
         let arguments = arguments(form.arguments, &format!("{path}.arguments"))?;
-        Ok(Self { id: None, function: Called { name: form.name, arguments } })
+        Ok(Self {
+            id: None,
+            function: Called {
+                name: form.name,
+                arguments,
+            },
+        })
     }
 
     /// Id and name, for the answer that refers to them.
@@ -86,12 +100,16 @@ fn arguments<'a>(raw: Option<&'a RawValue>, path: &str) -> Result<Cow<'a, RawVal
 fn parse(text: Cow<'_, str>) -> Option<Cow<'_, RawValue>> {
     match text {
         Cow::Borrowed(text) => serde_json::from_str(text).ok().map(Cow::Borrowed),
-        Cow::Owned(text) => serde_json::from_str::<Box<RawValue>>(&text).ok().map(Cow::Owned),
+        Cow::Owned(text) => serde_json::from_str::<Box<RawValue>>(&text)
+            .ok()
+            .map(Cow::Owned),
     }
 }
 
 fn nothing<'a>(path: &str) -> Result<Cow<'a, RawValue>, BackendError> {
-    serde_json::from_str("{}").map(Cow::Borrowed).map_err(|_| not_an_object(path))
+    serde_json::from_str("{}")
+        .map(Cow::Borrowed)
+        .map_err(|_| not_an_object(path))
 }
 
 fn not_an_object(path: &str) -> BackendError {

@@ -41,19 +41,27 @@ struct Show<'a> {
 impl Capabilities {
     /// Whether the model can do that; `None` when nobody knows.
     pub(super) fn can(&self, word: &str) -> Option<bool> {
-        self.words.as_ref().map(|words| words.iter().any(|known| known == word))
+        self.words
+            .as_ref()
+            .map(|words| words.iter().any(|known| known == word))
     }
 
     /// What the catalog says, for when the server says nothing.
     pub(super) fn from_catalog(words: &[String]) -> Self {
-        Self { words: (!words.is_empty()).then(|| words.to_vec()), context_length: None }
+        Self {
+            words: (!words.is_empty()).then(|| words.to_vec()),
+            context_length: None,
+        }
     }
 
     /// Reads the answer of `/api/show`.
     pub(super) fn parse(show: &[u8]) -> Result<Self, BackendError> {
         let show: Show<'_> = serde_json::from_slice(show).map_err(no_answer)?;
         let context_length = show.model_info.as_ref().and_then(context_length);
-        Ok(Self { words: show.capabilities, context_length })
+        Ok(Self {
+            words: show.capabilities,
+            context_length,
+        })
     }
 
     /// Asks the server. This does not load the model.
@@ -66,8 +74,12 @@ impl Capabilities {
 }
 
 fn context_length(info: &HashMap<String, &RawValue>) -> Option<u64> {
-    let architecture: String = serde_json::from_str(info.get("general.architecture")?.get()).ok()?;
-    info.get(&format!("{architecture}.context_length"))?.get().parse().ok()
+    let architecture: String =
+        serde_json::from_str(info.get("general.architecture")?.get()).ok()?;
+    info.get(&format!("{architecture}.context_length"))?
+        .get()
+        .parse()
+        .ok()
 }
 
 /// Answers by server and model.
@@ -85,7 +97,10 @@ struct Known {
 
 impl CapabilityCache {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, known: Mutex::default() }
+        Self {
+            clock,
+            known: Mutex::default(),
+        }
     }
 
     /// What the model can do: remembered, asked, or `None` if the server does not say.
@@ -97,7 +112,11 @@ impl CapabilityCache {
         let answer = match Capabilities::ask(server, name).await {
             Ok(answer) => Some(Arc::new(answer)),
             Err(error) => {
-                tracing::debug!(model.upstream = name, error = &error as &dyn std::error::Error, "capabilities are unknown");
+                tracing::debug!(
+                    model.upstream = name,
+                    error = &error as &dyn std::error::Error,
+                    "capabilities are unknown"
+                );
                 None
             }
         };
@@ -116,7 +135,10 @@ impl CapabilityCache {
         let until = now.after(if answer.is_some() { FRESH } else { FAILED });
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST && !known.contains_key(&key) {
-            let oldest = known.iter().min_by_key(|(_, known)| known.until).map(|(key, _)| key.clone());
+            let oldest = known
+                .iter()
+                .min_by_key(|(_, known)| known.until)
+                .map(|(key, _)| key.clone());
             oldest.and_then(|oldest| known.remove(&oldest));
         }
         known.insert(key, Known { until, answer });

@@ -29,7 +29,10 @@ pub(super) struct Chat<'a> {
 
 impl<'a> Chat<'a> {
     /// Reads the members of the body.
-    pub(super) fn read(members: Vec<(Cow<'a, str>, &'a RawValue)>, strict: bool) -> Result<Self, BackendError> {
+    pub(super) fn read(
+        members: Vec<(Cow<'a, str>, &'a RawValue)>,
+        strict: bool,
+    ) -> Result<Self, BackendError> {
         let Some((_, messages)) = members.iter().rev().find(|(name, _)| name == "messages") else {
             return Err(missing("messages"));
         };
@@ -64,7 +67,10 @@ impl<'a> Chat<'a> {
         if let Some(path) = self.messages.audio.as_deref()
             && capabilities.can("audio") == Some(false)
         {
-            return Err(unsupported_value(&format!("{path}.content"), "this model takes no audio"));
+            return Err(unsupported_value(
+                &format!("{path}.content"),
+                "this model takes no audio",
+            ));
         }
         let think = self.parameters.think_for(capabilities.can("thinking"))?;
         self.parameters.overrule(asked.options, asked.output_limit);
@@ -110,7 +116,9 @@ impl<'a> Chat<'a> {
 
     fn choose_tools(&mut self) -> Result<(), BackendError> {
         match self.choice.take() {
-            Some((field, choice)) => choice.apply(&field, &mut self.tools, &mut self.parameters.dropped),
+            Some((field, choice)) => {
+                choice.apply(&field, &mut self.tools, &mut self.parameters.dropped)
+            }
             None => Ok(()),
         }
     }

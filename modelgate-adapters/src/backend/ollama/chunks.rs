@@ -29,8 +29,18 @@ pub(super) struct Chunks {
 impl Chunks {
     /// Chunks of one stream. With the usage told at its end, every other chunk says that it has none.
     pub(super) fn new(style: Style, envelope: Envelope, tells_usage: bool) -> Self {
-        let back = if tells_usage { &b"}],\"usage\":null}\n\n"[..] } else { b"}]}\n\n" };
-        Self { style, envelope, front: Vec::new(), back, offset: 0 }
+        let back = if tells_usage {
+            &b"}],\"usage\":null}\n\n"[..]
+        } else {
+            b"}]}\n\n"
+        };
+        Self {
+            style,
+            envelope,
+            front: Vec::new(),
+            back,
+            offset: 0,
+        }
     }
 
     /// Begins the stream, which was created then. A chat opens with the role of who speaks.
@@ -42,7 +52,11 @@ impl Chunks {
         self.front = b"data: ".to_vec();
         self.envelope.begin(object, created, &mut self.front);
         if self.style == Style::Chat {
-            self.plain(b"\"delta\":{\"role\":\"assistant\",\"content\":\"\"}", b"null", out);
+            self.plain(
+                b"\"delta\":{\"role\":\"assistant\",\"content\":\"\"}",
+                b"null",
+                out,
+            );
         }
     }
 
@@ -54,7 +68,12 @@ impl Chunks {
         self.offset = prompt.chars().count();
     }
 
-    pub(super) fn thinking(&mut self, thinking: Quoted<'_>, logprobs: Option<&[Logprob<'_>]>, out: &mut Vec<u8>) {
+    pub(super) fn thinking(
+        &mut self,
+        thinking: Quoted<'_>,
+        logprobs: Option<&[Logprob<'_>]>,
+        out: &mut Vec<u8>,
+    ) {
         self.open(out);
         match self.style {
             Style::Chat => out.extend_from_slice(b"\"delta\":{"),
@@ -67,7 +86,12 @@ impl Chunks {
         self.close(logprobs, out);
     }
 
-    pub(super) fn content(&mut self, content: Quoted<'_>, logprobs: Option<&[Logprob<'_>]>, out: &mut Vec<u8>) {
+    pub(super) fn content(
+        &mut self,
+        content: Quoted<'_>,
+        logprobs: Option<&[Logprob<'_>]>,
+        out: &mut Vec<u8>,
+    ) {
         self.open(out);
         match self.style {
             Style::Chat => {
@@ -86,7 +110,10 @@ impl Chunks {
     /// A whole call, which is number `index` of its answer.
     pub(super) fn call(&mut self, index: usize, call: &Call<'_>, ids: &mut Ids, out: &mut Vec<u8>) {
         self.open(out);
-        push(out, format_args!(r#""delta":{{"tool_calls":[{{"index":{index},"#));
+        push(
+            out,
+            format_args!(r#""delta":{{"tool_calls":[{{"index":{index},"#),
+        );
         envelope::call(call, ids, out);
         out.extend_from_slice(b"}]}");
         self.close(None, out);

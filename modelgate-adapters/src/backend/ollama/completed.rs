@@ -15,12 +15,19 @@ pub(super) struct Completed<'a> {
     names: &'a Names,
     json: Vec<u8>,
     choices: usize,
+    /// The sum, as long as every answer told its part: any other would be too small.
     usage: Option<TokenUsage>,
 }
 
 impl<'a> Completed<'a> {
     pub(super) fn new(envelope: &'a Envelope, names: &'a Names) -> Self {
-        Self { envelope, names, json: Vec::new(), choices: 0, usage: None }
+        Self {
+            envelope,
+            names,
+            json: Vec::new(),
+            choices: 0,
+            usage: Some(TokenUsage::default()),
+        }
     }
 
     /// Adds the answer to the next prompt, which it repeats if `echo` holds it.
@@ -30,13 +37,17 @@ impl<'a> Completed<'a> {
             return Err(no_answer("there is no response in it"));
         }
         if self.choices == 0 {
-            self.envelope.begin("text_completion", line.created(), &mut self.json);
+            self.envelope
+                .begin("text_completion", line.created(), &mut self.json);
         } else {
             self.json.push(b',');
         }
         self.choice(&line, echo);
         self.choices += 1;
-        self.usage = sum(self.usage, line.usage());
+        self.usage = self
+            .usage
+            .zip(line.usage())
+            .map(|(so_far, next)| sum(so_far, next));
         Ok(())
     }
 
@@ -44,7 +55,10 @@ impl<'a> Completed<'a> {
         self.json.extend_from_slice(b"],");
         envelope::usage(self.usage.unwrap_or_default(), &mut self.json);
         self.json.push(b'}');
-        Written { json: self.json, usage: self.usage }
+        Written {
+            json: self.json,
+            usage: self.usage,
+        }
     }
 
     fn choice(&mut self, line: &Line<'_>, echo: Option<&str>) {
@@ -71,12 +85,12 @@ impl<'a> Completed<'a> {
     }
 }
 
-/// Tokens of several calls. If one told none, the sum would be too small to believe.
-fn sum(so_far: Option<TokenUsage>, next: Option<TokenUsage>) -> Option<TokenUsage> {
-    let (a, b) = (so_far.unwrap_or_default(), next?);
-    Some(TokenUsage {
-        prompt: a.prompt.saturating_add(b.prompt),
-        completion: a.completion.saturating_add(b.completion),
+fn sum(a: TokenUsage, b: TokenUsage) -> TokenUsage {
+    let prompt = a.prompt.saturating_add(b.prompt);
+    let completion = a.completion.saturating_add(b.completion);
+    TokenUsage {
+        prompt,
+        completion,
         ..TokenUsage::default()
-    })
+    }
 }

@@ -37,7 +37,10 @@ pub(super) struct Settled {
 
 impl<'a> Completion<'a> {
     /// Reads the members of the body.
-    pub(super) fn read(members: Vec<(Cow<'a, str>, &'a RawValue)>, strict: bool) -> Result<Self, BackendError> {
+    pub(super) fn read(
+        members: Vec<(Cow<'a, str>, &'a RawValue)>,
+        strict: bool,
+    ) -> Result<Self, BackendError> {
         let mut completion = Self {
             parameters: Parameters::new(strict),
             prompts: Vec::new(),
@@ -52,7 +55,11 @@ impl<'a> Completion<'a> {
             has_prompt |= name == "prompt";
             completion.take(&name, raw)?;
         }
-        if has_prompt { Ok(completion) } else { Err(missing("prompt")) }
+        if has_prompt {
+            Ok(completion)
+        } else {
+            Err(missing("prompt"))
+        }
     }
 
     pub(super) fn depends_on_capabilities(&self) -> bool {
@@ -60,9 +67,16 @@ impl<'a> Completion<'a> {
     }
 
     /// The native bodies.
-    pub(super) fn settle(mut self, asked: Asked<'a>, capabilities: &Capabilities) -> Result<Settled, BackendError> {
+    pub(super) fn settle(
+        mut self,
+        asked: Asked<'a>,
+        capabilities: &Capabilities,
+    ) -> Result<Settled, BackendError> {
         if asked.stream && self.prompts.len() > 1 {
-            return Err(unsupported_value("prompt", "this model streams the completion of one prompt only"));
+            return Err(unsupported_value(
+                "prompt",
+                "this model streams the completion of one prompt only",
+            ));
         }
         let think = self.parameters.think_for(capabilities.can("thinking"))?;
         self.parameters.overrule(asked.options, asked.output_limit);
@@ -77,14 +91,23 @@ impl<'a> Completion<'a> {
             };
             Ok((request.to_json()?, self.echo.then(|| prompt.to_string())))
         };
-        let bodies = self.prompts.iter().map(body).collect::<Result<_, BackendError>>()?;
-        Ok(Settled { bodies, dropped: self.parameters.dropped.into_names() })
+        let bodies = self
+            .prompts
+            .iter()
+            .map(body)
+            .collect::<Result<_, BackendError>>()?;
+        Ok(Settled {
+            bodies,
+            dropped: self.parameters.dropped.into_names(),
+        })
     }
 
     fn take(&mut self, name: &str, raw: &'a RawValue) -> Result<(), BackendError> {
         match name {
             "prompt" => self.prompts = prompts(name, raw)?,
-            "suffix" => self.suffix = Some(read(name, raw)?).filter(|suffix: &Text<'_>| !suffix.is_empty()),
+            "suffix" => {
+                self.suffix = Some(read(name, raw)?).filter(|suffix: &Text<'_>| !suffix.is_empty());
+            }
             "echo" => self.echo = boolean(name, raw)?,
             "raw" => self.raw = Some(boolean(name, raw)?),
             "logprobs" => self.logprobs = Some(integer_in(name, raw, 0, MOST_LOGPROBS)?),
@@ -98,7 +121,10 @@ impl<'a> Completion<'a> {
 
 fn prompts<'a>(field: &str, raw: &'a RawValue) -> Result<Vec<Text<'a>>, BackendError> {
     if is_tokens(raw) {
-        return Err(unsupported_value(field, "this model takes text, not tokens"));
+        return Err(unsupported_value(
+            field,
+            "this model takes text, not tokens",
+        ));
     }
     let prompts = texts(field, raw)?;
     match prompts.len() {

@@ -52,7 +52,12 @@ impl<'a> Content<'a> {
     /// Flattens the content of the message at `path`.
     pub(super) fn flatten(self, path: &str) -> Result<Flat<'a>, BackendError> {
         let parts = match self {
-            Self::Text(text) => return Ok(Flat { text, ..Flat::default() }),
+            Self::Text(text) => {
+                return Ok(Flat {
+                    text,
+                    ..Flat::default()
+                });
+            }
             Self::Parts(parts) => parts,
         };
         let mut flat = Flat::default();
@@ -66,20 +71,38 @@ impl<'a> Content<'a> {
 }
 
 impl<'a> Part<'a> {
-    fn add_to(self, flat: &mut Flat<'a>, texts: &mut Vec<Text<'a>>, path: &str) -> Result<(), BackendError> {
+    fn add_to(
+        self,
+        flat: &mut Flat<'a>,
+        texts: &mut Vec<Text<'a>>,
+        path: &str,
+    ) -> Result<(), BackendError> {
         match &*self.kind {
             "text" => texts.push(self.text.ok_or_else(|| missing(&format!("{path}.text")))?),
-            "refusal" => texts.push(self.refusal.ok_or_else(|| missing(&format!("{path}.refusal")))?),
+            "refusal" => texts.push(
+                self.refusal
+                    .ok_or_else(|| missing(&format!("{path}.refusal")))?,
+            ),
             "image_url" => {
-                let Image(url) = self.image_url.ok_or_else(|| missing(&format!("{path}.image_url")))?;
+                let Image(url) = self
+                    .image_url
+                    .ok_or_else(|| missing(&format!("{path}.image_url")))?;
                 flat.images.push(image(url, &format!("{path}.image_url"))?);
             }
             "input_audio" => {
-                let audio = self.input_audio.ok_or_else(|| missing(&format!("{path}.input_audio")))?;
-                flat.images.push(base64(audio.data, &format!("{path}.input_audio.data"))?);
+                let audio = self
+                    .input_audio
+                    .ok_or_else(|| missing(&format!("{path}.input_audio")))?;
+                flat.images
+                    .push(base64(audio.data, &format!("{path}.input_audio.data"))?);
                 flat.has_audio = true;
             }
-            _ => return Err(unsupported_value(&format!("{path}.type"), "this model takes text, image_url and input_audio parts")),
+            _ => {
+                return Err(unsupported_value(
+                    &format!("{path}.type"),
+                    "this model takes text, image_url and input_audio parts",
+                ));
+            }
         }
         Ok(())
     }
@@ -88,12 +111,16 @@ impl<'a> Part<'a> {
 /// The base64 of a data URI, or of a bare string. Addresses are refused: the gateway fetches nothing.
 fn image<'a>(url: Text<'a>, path: &str) -> Result<Text<'a>, BackendError> {
     if is_prefix("http://", &url) || is_prefix("https://", &url) {
-        return Err(unsupported_value(path, "images are not fetched, send a data URI"));
+        return Err(unsupported_value(
+            path,
+            "images are not fetched, send a data URI",
+        ));
     }
     if !is_prefix("data:", &url) {
         return base64(url, path);
     }
-    let comma = memchr::memchr(b',', url.as_bytes()).ok_or_else(|| invalid_value(path, "a data URI"))?;
+    let comma =
+        memchr::memchr(b',', url.as_bytes()).ok_or_else(|| invalid_value(path, "a data URI"))?;
     if !url[..comma].to_ascii_lowercase().ends_with(";base64") {
         return Err(invalid_value(path, "a data URI in base64"));
     }
@@ -101,15 +128,23 @@ fn image<'a>(url: Text<'a>, path: &str) -> Result<Text<'a>, BackendError> {
 }
 
 fn is_prefix(prefix: &str, text: &str) -> bool {
-    text.get(..prefix.len()).is_some_and(|front| front.eq_ignore_ascii_case(prefix))
+    text.get(..prefix.len())
+        .is_some_and(|front| front.eq_ignore_ascii_case(prefix))
 }
 
 fn base64<'a>(data: Text<'a>, path: &str) -> Result<Text<'a>, BackendError> {
     let digits = data.trim_end_matches('=');
     let padding = data.len() - digits.len();
     let is_digit = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/';
-    if digits.is_empty() || padding > 2 || !data.len().is_multiple_of(4) || !digits.bytes().all(is_digit) {
-        return Err(invalid_value(path, "base64 of the standard alphabet, padded"));
+    if digits.is_empty()
+        || padding > 2
+        || !data.len().is_multiple_of(4)
+        || !digits.bytes().all(is_digit)
+    {
+        return Err(invalid_value(
+            path,
+            "base64 of the standard alphabet, padded",
+        ));
     }
     Ok(data)
 }
@@ -178,7 +213,8 @@ impl<'de> Visitor<'de> for ImageVisitor {
                 map.next_value::<de::IgnoredAny>()?;
             }
         }
-        url.map(Image).ok_or_else(|| de::Error::missing_field("url"))
+        url.map(Image)
+            .ok_or_else(|| de::Error::missing_field("url"))
     }
 }
 
@@ -188,30 +224,45 @@ mod tests {
 
     fn flatten(content: &str) -> Result<(String, Vec<String>, bool), String> {
         let content: Content<'_> = serde_json::from_str(content).unwrap();
-        let flat = content.flatten("messages[2]").map_err(|error| error.param.unwrap_or_default())?;
+        let flat = content
+            .flatten("messages[2]")
+            .map_err(|error| error.param.unwrap_or_default())?;
         let images = flat.images.iter().map(|image| image.to_string()).collect();
         Ok((flat.text.to_string(), images, flat.has_audio))
     }
 
     #[test]
     fn parts_become_one_text() {
-        let check = |content: &str, expected: &str| assert_eq!(flatten(content).unwrap().0, expected, "{content}");
+        let check = |content: &str, expected: &str| {
+            assert_eq!(flatten(content).unwrap().0, expected, "{content}");
+        };
         check(r#""plain""#, "plain");
         check(r#""a\nb""#, "a\nb");
         check("[]", "");
         check(r#"[{"type":"text","text":"a"}]"#, "a");
-        check(r#"[{"type":"text","text":"a"},{"type":"refusal","refusal":"no"},{"type":"text","text":"b"}]"#, "a\nno\nb");
-        check(r#"[{"type":"text","text":"a","cache_control":{"type":"ephemeral"}}]"#, "a");
+        check(
+            r#"[{"type":"text","text":"a"},{"type":"refusal","refusal":"no"},{"type":"text","text":"b"}]"#,
+            "a\nno\nb",
+        );
+        check(
+            r#"[{"type":"text","text":"a","cache_control":{"type":"ephemeral"}}]"#,
+            "a",
+        );
     }
 
     #[test]
     fn images_become_bare_base64() {
         let check = |url: &str, expected: Result<&str, &str>| {
             let bare = format!(r#"[{{"type":"image_url","image_url":"{url}"}}]"#);
-            let object = format!(r#"[{{"type":"image_url","image_url":{{"detail":"low","url":"{url}"}}}}]"#);
+            let object =
+                format!(r#"[{{"type":"image_url","image_url":{{"detail":"low","url":"{url}"}}}}]"#);
             for content in [bare, object] {
                 let images = flatten(&content).map(|(_, images, _)| images.concat());
-                assert_eq!(images.as_deref().map_err(String::as_str), expected, "{content}");
+                assert_eq!(
+                    images.as_deref().map_err(String::as_str),
+                    expected,
+                    "{content}"
+                );
             }
         };
         check("data:image/png;base64,AAAA", Ok("AAAA"));
@@ -238,19 +289,29 @@ mod tests {
     #[test]
     fn sounds_go_with_the_images() {
         let content = r#"[{"type":"input_audio","input_audio":{"data":"AAAA","format":"wav"}},{"type":"text","text":"?"}]"#;
-        assert_eq!(flatten(content), Ok(("?".into(), vec!["AAAA".into()], true)));
+        assert_eq!(
+            flatten(content),
+            Ok(("?".into(), vec!["AAAA".into()], true))
+        );
     }
 
     #[test]
     fn other_parts_are_refused_by_place() {
         let check = |part: &str, param: &str| {
             let content = format!(r#"[{{"type":"text","text":"a"}},{part}]"#);
-            assert_eq!(flatten(&content), Err(format!("messages[2].content[1].{param}")), "{part}");
+            assert_eq!(
+                flatten(&content),
+                Err(format!("messages[2].content[1].{param}")),
+                "{part}"
+            );
         };
         check(r#"{"type":"file","file":{"file_id":"f"}}"#, "type");
         check(r#"{"type":"text"}"#, "text");
         check(r#"{"type":"refusal","text":"a"}"#, "refusal");
         check(r#"{"type":"image_url"}"#, "image_url");
-        check(r#"{"type":"input_audio","input_audio":{"data":"?"}}"#, "input_audio.data");
+        check(
+            r#"{"type":"input_audio","input_audio":{"data":"?"}}"#,
+            "input_audio.data",
+        );
     }
 }

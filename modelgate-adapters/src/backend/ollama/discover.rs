@@ -42,7 +42,11 @@ pub(super) struct Whereabouts {
 
 impl Whereabouts {
     fn server(&self) -> Server<'_> {
-        Server { transport: &self.transport, base: &self.base, credential: self.credential.as_ref() }
+        Server {
+            transport: &self.transport,
+            base: &self.base,
+            credential: self.credential.as_ref(),
+        }
     }
 
     /// All models, in the server's order. A model about which nothing can be learned is listed all the same.
@@ -72,10 +76,16 @@ impl Whereabouts {
         let context_length = tag.details.unwrap_or_default().context_length;
         let shown = match (&tag.capabilities, context_length) {
             (Some(_), Some(_)) => Capabilities::default(),
-            _ => Capabilities::ask(self.server(), &tag.name).await.unwrap_or_else(|error| {
-                tracing::debug!(model.upstream = tag.name, error = &error as &dyn std::error::Error, "a model says nothing of itself");
-                Capabilities::default()
-            }),
+            _ => Capabilities::ask(self.server(), &tag.name)
+                .await
+                .unwrap_or_else(|error| {
+                    tracing::debug!(
+                        model.upstream = tag.name,
+                        error = &error as &dyn std::error::Error,
+                        "a model says nothing of itself"
+                    );
+                    Capabilities::default()
+                }),
         };
         Discovered {
             name: tag.name,

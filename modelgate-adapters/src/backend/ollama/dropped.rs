@@ -32,7 +32,10 @@ pub(super) struct Dropped {
 
 impl Dropped {
     pub(super) fn new(strict: bool) -> Self {
-        Self { names: Vec::new(), strict }
+        Self {
+            names: Vec::new(),
+            strict,
+        }
     }
 
     /// Leaves out a parameter with that value, unless the value asks for nothing anyway.
@@ -58,9 +61,11 @@ impl Dropped {
 
     /// Tells the client that a parameter was left out.
     pub(super) fn note(&mut self, name: &str) {
-        let is_token = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+        let is_token =
+            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
         let fits_a_header = !name.is_empty() && name.len() <= 64 && name.bytes().all(is_token);
-        if fits_a_header && self.names.len() < MOST && !self.names.iter().any(|known| known == name) {
+        if fits_a_header && self.names.len() < MOST && !self.names.iter().any(|known| known == name)
+        {
             self.names.push(name.to_owned());
         }
     }
@@ -89,7 +94,9 @@ mod tests {
     fn outcome(strict: bool, name: &str, value: &str) -> Result<Vec<String>, String> {
         let raw = RawValue::from_string(value.into()).unwrap();
         let mut dropped = Dropped::new(strict);
-        dropped.take(name, &raw).map_err(|error| format!("{:?} {:?}", error.code, error.param))?;
+        dropped
+            .take(name, &raw)
+            .map_err(|error| format!("{:?} {:?}", error.code, error.param))?;
         Ok(dropped.into_names())
     }
 

@@ -16,7 +16,9 @@ use super::native_request::Asked;
 use super::options::Options;
 use super::parameters::{KeepAlive, Parameters};
 use super::read::{integer_in, read, texts};
-use super::refusal::{empty_array, invalid_value, long_array, missing, no_answer, unsupported_value, unwritable};
+use super::refusal::{
+    empty_array, invalid_value, long_array, missing, no_answer, unsupported_value, unwritable,
+};
 use super::text::Text;
 use crate::backend::error::{Names, in_stream};
 
@@ -74,14 +76,25 @@ pub(super) struct Settled {
 
 impl<'a> Embedding<'a> {
     /// Reads the members of the body.
-    pub(super) fn read(members: Vec<(Cow<'a, str>, &'a RawValue)>, strict: bool) -> Result<Self, BackendError> {
-        let mut embedding =
-            Self { parameters: Parameters::new(strict), inputs: Vec::new(), dimensions: None, form: VectorForm::default() };
+    pub(super) fn read(
+        members: Vec<(Cow<'a, str>, &'a RawValue)>,
+        strict: bool,
+    ) -> Result<Self, BackendError> {
+        let mut embedding = Self {
+            parameters: Parameters::new(strict),
+            inputs: Vec::new(),
+            dimensions: None,
+            form: VectorForm::default(),
+        };
         embedding.parameters.take_options(&members)?;
         for (name, raw) in members {
             embedding.take(&name, raw)?;
         }
-        if embedding.inputs.is_empty() { Err(missing("input")) } else { Ok(embedding) }
+        if embedding.inputs.is_empty() {
+            Err(missing("input"))
+        } else {
+            Ok(embedding)
+        }
     }
 
     /// The native body. Long inputs are an error and not silently cut, unless client or operator want that.
@@ -97,12 +110,19 @@ impl<'a> Embedding<'a> {
         };
         let body = serde_json::to_vec(&native).map_err(unwritable)?;
         let dropped = self.parameters.dropped.into_names();
-        Ok(Settled { body, inputs: self.inputs.len(), form: self.form, dropped })
+        Ok(Settled {
+            body,
+            inputs: self.inputs.len(),
+            form: self.form,
+            dropped,
+        })
     }
 
     fn take(&mut self, name: &str, raw: &'a RawValue) -> Result<(), BackendError> {
         match name {
-            "input" if is_tokens(raw) => return Err(unsupported_value(name, "this model takes text, not tokens")),
+            "input" if is_tokens(raw) => {
+                return Err(unsupported_value(name, "this model takes text, not tokens"));
+            }
             "input" => self.inputs = inputs(name, raw)?,
             "dimensions" => self.dimensions = Some(integer_in(name, raw, 1, i64::from(u32::MAX))?),
             "encoding_format" => self.form = form(name, raw)?,
@@ -142,11 +162,27 @@ pub(super) fn embedded(
     }
     let vectors = embedded.embeddings.unwrap_or_default();
     if vectors.len() != asked.inputs {
-        return Err(no_answer(format!("{} vectors for {} inputs", vectors.len(), asked.inputs)));
+        return Err(no_answer(format!(
+            "{} vectors for {} inputs",
+            vectors.len(),
+            asked.inputs
+        )));
     }
-    let vectors = vectors.into_iter().map(|raw| vector(raw, asked.form)).collect::<Result<Vec<_>, _>>()?;
-    let usage = embedded.prompt_eval_count.map(|prompt| TokenUsage { prompt, ..TokenUsage::default() }.believable());
-    Ok(Written { json: list(&vectors, shown_model, usage.unwrap_or_default().prompt), usage })
+    let vectors = vectors
+        .into_iter()
+        .map(|raw| vector(raw, asked.form))
+        .collect::<Result<Vec<_>, _>>()?;
+    let usage = embedded.prompt_eval_count.map(|prompt| {
+        TokenUsage {
+            prompt,
+            ..TokenUsage::default()
+        }
+        .believable()
+    });
+    Ok(Written {
+        json: list(&vectors, shown_model, usage.unwrap_or_default().prompt),
+        usage,
+    })
 }
 
 /// The JSON of one vector: the server's own digits, or the bytes they stand for.
@@ -160,14 +196,26 @@ fn vector(raw: &RawValue, form: VectorForm) -> Result<Cow<'_, str>, BackendError
 }
 
 fn list(vectors: &[Cow<'_, str>], shown_model: &str, prompt: u64) -> Vec<u8> {
-    let mut json = Vec::with_capacity(vectors.iter().map(|vector| vector.len() + 64).sum::<usize>() + 256);
+    let mut json = Vec::with_capacity(
+        vectors
+            .iter()
+            .map(|vector| vector.len() + 64)
+            .sum::<usize>()
+            + 256,
+    );
     json.extend_from_slice(br#"{"object":"list","data":["#);
     let numbered: Vec<_> = vectors.iter().enumerate().collect();
     separated(&numbered, &mut json, |(index, vector), json| {
-        push(json, format_args!(r#"{{"object":"embedding","index":{index},"embedding":{vector}}}"#));
+        push(
+            json,
+            format_args!(r#"{{"object":"embedding","index":{index},"embedding":{vector}}}"#),
+        );
     });
     json.extend_from_slice(br#"],"model":"#);
     modelgate_domain::json::quote(shown_model, &mut json);
-    push(&mut json, format_args!(r#","usage":{{"prompt_tokens":{prompt},"total_tokens":{prompt}}}}}"#));
+    push(
+        &mut json,
+        format_args!(r#","usage":{{"prompt_tokens":{prompt},"total_tokens":{prompt}}}}}"#),
+    );
     json
 }

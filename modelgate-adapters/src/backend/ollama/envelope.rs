@@ -5,9 +5,9 @@ use std::io::Write;
 
 use modelgate_domain::{TokenUsage, json};
 
+use super::ReasoningField;
 use super::ids::Ids;
 use super::line::{Call, Ending, Logprob, Quoted};
-use super::ReasoningField;
 
 /// The constant members of all answers to one request.
 #[derive(Debug)]
@@ -24,16 +24,24 @@ impl Envelope {
     pub(super) fn new(id: String, shown_model: &str, now: i64, reasoning: ReasoningField) -> Self {
         let mut model = String::new();
         json::quote_into(shown_model, &mut model);
-        Self { id, model, now, reasoning }
+        Self {
+            id,
+            model,
+            now,
+            reasoning,
+        }
     }
 
     /// Writes everything up to the first choice.
     pub(super) fn begin(&self, object: &str, created: Option<i64>, out: &mut Vec<u8>) {
         let Self { id, model, now, .. } = self;
         let created = created.unwrap_or(*now);
-        push(out, format_args!(
-            r#"{{"id":"{id}","object":"{object}","created":{created},"model":{model},"system_fingerprint":"fp_ollama","choices":["#
-        ));
+        push(
+            out,
+            format_args!(
+                r#"{{"id":"{id}","object":"{object}","created":{created},"model":{model},"system_fingerprint":"fp_ollama","choices":["#
+            ),
+        );
     }
 
     /// Writes what the model thinks, under the name or names that clients look for.
@@ -64,7 +72,13 @@ pub(super) fn call(call: &Call<'_>, ids: &mut Ids, out: &mut Vec<u8>) {
         Some(id) => out.extend_from_slice(id.0.as_bytes()),
         None => json::quote(&ids.call(), out),
     }
-    push(out, format_args!(r#","type":"function","function":{{"name":{},"arguments":"#, call.function.name.0));
+    push(
+        out,
+        format_args!(
+            r#","type":"function","function":{{"name":{},"arguments":"#,
+            call.function.name.0
+        ),
+    );
     match call.function.arguments.map_or("{}", |raw| raw.get()) {
         "null" => out.extend_from_slice(b"\"{}\""),
         text if text.starts_with('"') => out.extend_from_slice(text.as_bytes()),
@@ -83,9 +97,16 @@ pub(super) fn finish_reason(ending: Ending, has_calls: bool) -> &'static str {
 }
 
 pub(super) fn usage(usage: TokenUsage, out: &mut Vec<u8>) {
-    let TokenUsage { prompt, completion, .. } = usage;
+    let TokenUsage {
+        prompt, completion, ..
+    } = usage;
     let total = usage.total();
-    push(out, format_args!(r#""usage":{{"prompt_tokens":{prompt},"completion_tokens":{completion},"total_tokens":{total}}}"#));
+    push(
+        out,
+        format_args!(
+            r#""usage":{{"prompt_tokens":{prompt},"completion_tokens":{completion},"total_tokens":{total}}}"#
+        ),
+    );
 }
 
 /// Writes the value of `logprobs` of a chat.
@@ -98,31 +119,47 @@ pub(super) fn chat_logprobs(logprobs: Option<&[Logprob<'_>]>, out: &mut Vec<u8>)
     separated(logprobs, out, |logprob, out| {
         token(logprob, out);
         out.extend_from_slice(b",\"top_logprobs\":[");
-        separated(logprob.top_logprobs.as_deref().unwrap_or_default(), out, |top, out| {
-            token(top, out);
-            out.push(b'}');
-        });
+        separated(
+            logprob.top_logprobs.as_deref().unwrap_or_default(),
+            out,
+            |top, out| {
+                token(top, out);
+                out.push(b'}');
+            },
+        );
         out.extend_from_slice(b"]}");
     });
     out.extend_from_slice(b"],\"refusal\":null}");
 }
 
 /// Writes the value of `logprobs` of a completion, whose text so far has `offset` characters.
-pub(super) fn text_logprobs(logprobs: Option<&[Logprob<'_>]>, offset: &mut usize, out: &mut Vec<u8>) {
+pub(super) fn text_logprobs(
+    logprobs: Option<&[Logprob<'_>]>,
+    offset: &mut usize,
+    out: &mut Vec<u8>,
+) {
     let Some(logprobs) = logprobs else {
         out.extend_from_slice(b"null");
         return;
     };
     out.extend_from_slice(b"{\"tokens\":[");
-    separated(logprobs, out, |logprob, out| out.extend_from_slice(logprob.token.0.as_bytes()));
+    separated(logprobs, out, |logprob, out| {
+        out.extend_from_slice(logprob.token.0.as_bytes());
+    });
     out.extend_from_slice(b"],\"token_logprobs\":[");
-    separated(logprobs, out, |logprob, out| out.extend_from_slice(logprob.value.0.as_bytes()));
+    separated(logprobs, out, |logprob, out| {
+        out.extend_from_slice(logprob.value.0.as_bytes());
+    });
     out.extend_from_slice(b"],\"top_logprobs\":[");
     separated(logprobs, out, |logprob, out| {
         out.push(b'{');
-        separated(logprob.top_logprobs.as_deref().unwrap_or_default(), out, |top, out| {
-            push(out, format_args!("{}:{}", top.token.0, top.value.0));
-        });
+        separated(
+            logprob.top_logprobs.as_deref().unwrap_or_default(),
+            out,
+            |top, out| {
+                push(out, format_args!("{}:{}", top.token.0, top.value.0));
+            },
+        );
         out.push(b'}');
     });
     out.extend_from_slice(b"],\"text_offset\":[");
@@ -135,7 +172,13 @@ pub(super) fn text_logprobs(logprobs: Option<&[Logprob<'_>]>, offset: &mut usize
 
 /// Writes a token and its bytes, and leaves the object open.
 fn token(logprob: &Logprob<'_>, out: &mut Vec<u8>) {
-    push(out, format_args!(r#"{{"token":{},"logprob":{},"bytes":"#, logprob.token.0, logprob.value.0));
+    push(
+        out,
+        format_args!(
+            r#"{{"token":{},"logprob":{},"bytes":"#,
+            logprob.token.0, logprob.value.0
+        ),
+    );
     match &logprob.bytes {
         Some(bytes) => push(out, format_args!("{bytes:?}")),
         None => out.extend_from_slice(b"null"),
@@ -143,7 +186,11 @@ fn token(logprob: &Logprob<'_>, out: &mut Vec<u8>) {
 }
 
 /// Writes items with commas between them.
-pub(super) fn separated<T>(items: &[T], out: &mut Vec<u8>, mut write: impl FnMut(&T, &mut Vec<u8>)) {
+pub(super) fn separated<T>(
+    items: &[T],
+    out: &mut Vec<u8>,
+    mut write: impl FnMut(&T, &mut Vec<u8>),
+) {
     for (index, item) in items.iter().enumerate() {
         if index > 0 {
             out.push(b',');
@@ -178,6 +225,9 @@ mod tests {
     fn white_space_goes_from_between_tokens_only() {
         let check = |json: &str, expected: &str| assert_eq!(compact(json), expected, "{json}");
         check(r#"{"a":1}"#, r#"{"a":1}"#);
-        check("{ \"a b\" :\r\n [ 1.0 , \"c\\\" d\\\\\" ] , \"é \": 1e400 }", r#"{"a b":[1.0,"c\" d\\"],"é ":1e400}"#);
+        check(
+            "{ \"a b\" :\r\n [ 1.0 , \"c\\\" d\\\\\" ] , \"é \": 1e400 }",
+            r#"{"a b":[1.0,"c\" d\\"],"é ":1e400}"#,
+        );
     }
 }

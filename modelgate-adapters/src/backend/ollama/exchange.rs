@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use modelgate_domain::Target;
 use modelgate_ports::driven::{BackendError, Call, Reply, ReplyBody};
 
 use super::OllamaBackend;
@@ -32,8 +33,28 @@ pub(super) struct Exchange<'a> {
 impl<'a> Exchange<'a> {
     pub(super) fn new(backend: &'a OllamaBackend, call: Call<'a>) -> Result<Self, BackendError> {
         let (base, credential) = backend.reach(call.target)?;
-        let server = Server { transport: &backend.transport, base, credential };
-        Ok(Self { backend, server, call, names: Names::of(&call, credential) })
+        let server = Server {
+            transport: &backend.transport,
+            base,
+            credential,
+        };
+        let target = Target {
+            base_url: Some(base.clone()),
+            ..call.target.clone()
+        };
+        let names = Names::of(
+            &Call {
+                target: &target,
+                ..call
+            },
+            credential,
+        );
+        Ok(Self {
+            backend,
+            server,
+            call,
+            names,
+        })
     }
 
     pub(super) async fn chat(self) -> Result<Reply, BackendError> {
@@ -44,7 +65,12 @@ impl<'a> Exchange<'a> {
         } else {
             let answer = self.server.whole(ask).await?;
             let mut ids = self.ids();
-            whole(answer::chat(&answer, &self.envelope("chatcmpl-"), &mut ids, &self.names)?)
+            whole(answer::chat(
+                &answer,
+                &self.envelope("chatcmpl-"),
+                &mut ids,
+                &self.names,
+            )?)
         };
         Ok(Reply { body, dropped })
     }
@@ -62,7 +88,10 @@ impl<'a> Exchange<'a> {
             }
             completed.add(&self.server.whole(ask).await?, echo.as_deref())?;
         }
-        Ok(Reply { body: whole(completed.finish()), dropped })
+        Ok(Reply {
+            body: whole(completed.finish()),
+            dropped,
+        })
     }
 
     pub(super) async fn embeddings(self) -> Result<Reply, BackendError> {
@@ -73,7 +102,10 @@ impl<'a> Exchange<'a> {
         let body = std::mem::take(&mut settled.body);
         let answer = self.server.whole(self.ask("/api/embed", body)).await?;
         let written = embedding::embedded(&answer, &settled, self.call.shown_model, &self.names)?;
-        Ok(Reply { body: whole(written), dropped: settled.dropped })
+        Ok(Reply {
+            body: whole(written),
+            dropped: settled.dropped,
+        })
     }
 
     async fn chat_body(&self) -> Result<(Vec<u8>, Vec<String>), BackendError> {
@@ -86,7 +118,9 @@ impl<'a> Exchange<'a> {
     async fn completion_bodies(&self) -> Result<Settled, BackendError> {
         let body = contiguous(self.call.body);
         let completion = Completion::read(members(&body)?, self.backend.config.strict)?;
-        let capabilities = self.capabilities(completion.depends_on_capabilities()).await;
+        let capabilities = self
+            .capabilities(completion.depends_on_capabilities())
+            .await;
         completion.settle(self.asked(), &capabilities)
     }
 
@@ -95,7 +129,11 @@ impl<'a> Exchange<'a> {
         if !matters {
             return Arc::default();
         }
-        let told = self.backend.capabilities.of(self.server, &self.call.target.upstream_name).await;
+        let told = self
+            .backend
+            .capabilities
+            .of(self.server, &self.call.target.upstream_name)
+            .await;
         match told {
             Some(told) if told.words.is_some() => told,
             _ => Arc::new(Capabilities::from_catalog(&self.call.model.capabilities)),
@@ -118,11 +156,18 @@ impl<'a> Exchange<'a> {
             tells_usage: self.call.head.include_usage,
             echo,
         });
-        Ok(ReplyBody::Stream(Box::new(OllamaStream::begin(answer.body, transcoder).await?)))
+        Ok(ReplyBody::Stream(Box::new(
+            OllamaStream::begin(answer.body, transcoder).await?,
+        )))
     }
 
     fn ask(&self, path: &'static str, body: Vec<u8>) -> Ask<'_> {
-        Ask { path, body, request: self.call.request, names: &self.names }
+        Ask {
+            path,
+            body,
+            request: self.call.request,
+            names: &self.names,
+        }
     }
 
     fn asked(&self) -> Asked<'_> {
@@ -140,10 +185,18 @@ impl<'a> Exchange<'a> {
 
     fn envelope(&self, prefix: &str) -> Envelope {
         let now = self.backend.clock.now().seconds();
-        Envelope::new(self.ids().answer(prefix), self.call.shown_model, now, self.backend.config.reasoning_field)
+        Envelope::new(
+            self.ids().answer(prefix),
+            self.call.shown_model,
+            now,
+            self.backend.config.reasoning_field,
+        )
     }
 }
 
 fn whole(written: Written) -> ReplyBody {
-    ReplyBody::Whole { pieces: vec![Bytes::from(written.json)], usage: written.usage }
+    ReplyBody::Whole {
+        pieces: vec![Bytes::from(written.json)],
+        usage: written.usage,
+    }
 }

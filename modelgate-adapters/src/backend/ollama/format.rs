@@ -34,21 +34,31 @@ impl<'a> Format<'a> {
     const ANY_JSON: Self = Self::Json("json");
 
     /// `response_format`, in OpenAI's words.
-    pub(super) fn from_response_format(field: &str, raw: &'a RawValue) -> Result<Option<Self>, BackendError> {
+    pub(super) fn from_response_format(
+        field: &str,
+        raw: &'a RawValue,
+    ) -> Result<Option<Self>, BackendError> {
         let form: ResponseFormatForm<'a> = read(field, raw)?;
         match &*form.kind {
             "text" => Ok(None),
             "json_object" => Ok(Some(Self::ANY_JSON)),
             "json_schema" => match form.json_schema.and_then(|form| form.schema) {
-                Some(schema) => object(&format!("{field}.json_schema.schema"), schema).map(|raw| Some(Self::Schema(raw))),
+                Some(schema) => object(&format!("{field}.json_schema.schema"), schema)
+                    .map(|raw| Some(Self::Schema(raw))),
                 None => Ok(Some(Self::ANY_JSON)),
             },
-            _ => Err(invalid_value(&format!("{field}.type"), "one of text, json_object, json_schema")),
+            _ => Err(invalid_value(
+                &format!("{field}.type"),
+                "one of text, json_object, json_schema",
+            )),
         }
     }
 
     /// `format`, in the server's own words.
-    pub(super) fn from_native(field: &str, raw: &'a RawValue) -> Result<Option<Self>, BackendError> {
+    pub(super) fn from_native(
+        field: &str,
+        raw: &'a RawValue,
+    ) -> Result<Option<Self>, BackendError> {
         match raw.get() {
             "\"\"" => Ok(None),
             "\"json\"" => Ok(Some(Self::ANY_JSON)),

@@ -15,7 +15,11 @@ pub(super) struct Ids {
 
 impl Ids {
     pub(super) fn new(request: RequestId, entropy: Arc<dyn Entropy>) -> Self {
-        Self { request, entropy, minted: 0 }
+        Self {
+            request,
+            entropy,
+            minted: 0,
+        }
     }
 
     /// Id of the answer. A request has one answer, so it takes its id from there.
@@ -66,9 +70,15 @@ mod tests {
     fn ids_are_unique_with_and_without_randomness() {
         let request = RequestId::new(Timestamp::from_millis(1_700_000_000_123), [0xff; 10]);
         let mut ids = Ids::new(request, Arc::new(SeededEntropy::new(1)));
-        assert_eq!(ids.answer("chatcmpl-"), "chatcmpl-018bcfe5687b7fffbfffffffffffffff");
+        assert_eq!(
+            ids.answer("chatcmpl-"),
+            "chatcmpl-018bcfe5687b7fffbfffffffffffffff"
+        );
         let (first, second) = (ids.call(), ids.call());
-        assert!(first.starts_with("call_") && first.len() == 29 && first != second, "{first} {second}");
+        assert!(
+            first.starts_with("call_") && first.len() == 29 && first != second,
+            "{first} {second}"
+        );
 
         let mut ids = Ids::new(request, Arc::new(Dry));
         assert_eq!(ids.call(), "call_018bcfe5687b7fffbfffffffffffffff0");

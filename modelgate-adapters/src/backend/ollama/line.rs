@@ -94,25 +94,40 @@ impl<'a> Line<'a> {
 
     /// What the model says, unless that is nothing.
     pub(super) fn content(&self) -> Option<Quoted<'a>> {
-        self.message.as_ref().and_then(|message| message.content).or(self.response).filter(Quoted::says_something)
+        self.message
+            .as_ref()
+            .and_then(|message| message.content)
+            .or(self.response)
+            .filter(Quoted::says_something)
     }
 
     /// What the model thinks, unless that is nothing.
     pub(super) fn thinking(&self) -> Option<Quoted<'a>> {
-        self.message.as_ref().and_then(|message| message.thinking).or(self.thinking).filter(Quoted::says_something)
+        self.message
+            .as_ref()
+            .and_then(|message| message.thinking)
+            .or(self.thinking)
+            .filter(Quoted::says_something)
     }
 
     pub(super) fn calls(&self) -> &[Call<'a>] {
-        self.message.as_ref().and_then(|message| message.tool_calls.as_deref()).unwrap_or_default()
+        self.message
+            .as_ref()
+            .and_then(|message| message.tool_calls.as_deref())
+            .unwrap_or_default()
     }
 
     pub(super) fn logprobs(&self) -> Option<&[Logprob<'a>]> {
-        self.logprobs.as_deref().filter(|logprobs| !logprobs.is_empty())
+        self.logprobs
+            .as_deref()
+            .filter(|logprobs| !logprobs.is_empty())
     }
 
     /// Unix seconds of `created_at`.
     pub(super) fn created(&self) -> Option<i64> {
-        Timestamp::parse(self.created_at.as_deref()?).ok().map(Timestamp::seconds)
+        Timestamp::parse(self.created_at.as_deref()?)
+            .ok()
+            .map(Timestamp::seconds)
     }
 
     /// Whether the answer is complete with this line.
@@ -134,14 +149,20 @@ impl<'a> Line<'a> {
         if self.prompt_eval_count.is_none() && self.eval_count.is_none() {
             return None;
         }
-        let usage = TokenUsage { prompt: count(self.prompt_eval_count), completion: count(self.eval_count), ..TokenUsage::default() };
+        let usage = TokenUsage {
+            prompt: count(self.prompt_eval_count),
+            completion: count(self.eval_count),
+            ..TokenUsage::default()
+        };
         Some(usage.believable())
     }
 }
 
 /// A count is untrusted: what is none counts as zero, what is too large as the largest.
 fn count(raw: Option<&RawValue>) -> u64 {
-    let Some(text) = raw.map(RawValue::get) else { return 0 };
+    let Some(text) = raw.map(RawValue::get) else {
+        return 0;
+    };
     let is_too_large = || !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     json::unsigned(text.as_bytes()).unwrap_or_else(|| if is_too_large() { u64::MAX } else { 0 })
 }
@@ -171,7 +192,11 @@ impl Quoted<'_> {
 impl<'de: 'a, 'a> Deserialize<'de> for Quoted<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = <&RawValue>::deserialize(deserializer)?.get();
-        if raw.starts_with('"') { Ok(Self(raw)) } else { Err(de::Error::custom("expected a string")) }
+        if raw.starts_with('"') {
+            Ok(Self(raw))
+        } else {
+            Err(de::Error::custom("expected a string"))
+        }
     }
 }
 
@@ -179,7 +204,11 @@ impl<'de: 'a, 'a> Deserialize<'de> for Number<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = <&RawValue>::deserialize(deserializer)?.get();
         let is_number = raw.starts_with(|first: char| first == '-' || first.is_ascii_digit());
-        if is_number { Ok(Self(raw)) } else { Err(de::Error::custom("expected a number")) }
+        if is_number {
+            Ok(Self(raw))
+        } else {
+            Err(de::Error::custom("expected a number"))
+        }
     }
 }
 
@@ -189,29 +218,51 @@ mod tests {
 
     fn usage(counts: &str) -> Option<(u64, u64)> {
         let line = format!(r#"{{"done":true{counts}}}"#);
-        Line::parse(line.as_bytes()).unwrap().usage().map(|usage| (usage.prompt, usage.completion))
+        Line::parse(line.as_bytes())
+            .unwrap()
+            .usage()
+            .map(|usage| (usage.prompt, usage.completion))
     }
 
     #[test]
     fn counts_are_not_believed_blindly() {
-        assert_eq!(usage(r#","prompt_eval_count":20,"eval_count":7"#), Some((20, 7)));
+        assert_eq!(
+            usage(r#","prompt_eval_count":20,"eval_count":7"#),
+            Some((20, 7))
+        );
         assert_eq!(usage(r#","eval_count":7"#), Some((0, 7)));
         assert_eq!(usage(r#","prompt_eval_count":20"#), Some((20, 0)));
         assert_eq!(usage(""), None);
         assert_eq!(usage(r#","prompt_eval_count":null"#), None);
-        assert_eq!(usage(r#","prompt_eval_count":-5,"eval_count":1.5"#), Some((0, 0)));
-        assert_eq!(usage(r#","prompt_eval_count":"7","eval_count":[7]"#), Some((0, 0)));
+        assert_eq!(
+            usage(r#","prompt_eval_count":-5,"eval_count":1.5"#),
+            Some((0, 0))
+        );
+        assert_eq!(
+            usage(r#","prompt_eval_count":"7","eval_count":[7]"#),
+            Some((0, 0))
+        );
         let most = TokenUsage::MOST;
-        assert_eq!(usage(r#","prompt_eval_count":99999999999999999999,"eval_count":18446744073709551615"#), Some((most, most)));
+        assert_eq!(
+            usage(r#","prompt_eval_count":99999999999999999999,"eval_count":18446744073709551615"#),
+            Some((most, most))
+        );
     }
 
     #[test]
     fn endings_are_told_apart() {
         let check = |line: &str, expected: Option<Ending>| {
-            assert_eq!(Line::parse(line.as_bytes()).unwrap().ending(), expected, "{line}");
+            assert_eq!(
+                Line::parse(line.as_bytes()).unwrap().ending(),
+                expected,
+                "{line}"
+            );
         };
         check(r#"{"done":true,"done_reason":"stop"}"#, Some(Ending::Stop));
-        check(r#"{"done":true,"done_reason":"length"}"#, Some(Ending::Length));
+        check(
+            r#"{"done":true,"done_reason":"length"}"#,
+            Some(Ending::Length),
+        );
         check(r#"{"done":true,"done_reason":"load"}"#, Some(Ending::Stop));
         check(r#"{"done":true}"#, Some(Ending::Stop));
         check(r#"{"done":false,"done_reason":"stop"}"#, Some(Ending::Stop));
@@ -222,7 +273,16 @@ mod tests {
 
     #[test]
     fn what_is_no_answer_is_refused() {
-        for line in ["", "[]", "null", "{", "{}{}", r#"{"message":{"content":5}}"#, r#"{"response":{}}"#, "{\"response\":\"\u{1}\"}"] {
+        for line in [
+            "",
+            "[]",
+            "null",
+            "{",
+            "{}{}",
+            r#"{"message":{"content":5}}"#,
+            r#"{"response":{}}"#,
+            "{\"response\":\"\u{1}\"}",
+        ] {
             assert!(Line::parse(line.as_bytes()).is_err(), "{line}");
         }
         assert!(Line::parse(b"{\"response\":\"\xff\"}").is_err());

@@ -36,7 +36,10 @@ impl Lines {
     }
 
     /// Gives the last line, which may lack its line feed.
-    pub(super) fn finish(&mut self, take: impl FnMut(&[u8]) -> Result<(), BackendError>) -> Result<(), BackendError> {
+    pub(super) fn finish(
+        &mut self,
+        take: impl FnMut(&[u8]) -> Result<(), BackendError>,
+    ) -> Result<(), BackendError> {
         give(&std::mem::take(&mut self.partial), take)
     }
 
@@ -44,11 +47,17 @@ impl Lines {
         if self.partial.len() + more <= MOST {
             return Ok(());
         }
-        Err(BackendError::new(BackendFault::Failed, "the backend sent a line that is too long"))
+        Err(BackendError::new(
+            BackendFault::Failed,
+            "the backend sent a line that is too long",
+        ))
     }
 }
 
-fn give(line: &[u8], mut take: impl FnMut(&[u8]) -> Result<(), BackendError>) -> Result<(), BackendError> {
+fn give(
+    line: &[u8],
+    mut take: impl FnMut(&[u8]) -> Result<(), BackendError>,
+) -> Result<(), BackendError> {
     let line = line.trim_ascii();
     if line.is_empty() { Ok(()) } else { take(line) }
 }
@@ -64,7 +73,9 @@ mod tests {
             Ok(())
         };
         let mut lines = Lines::default();
-        pieces.iter().for_each(|piece| lines.feed(piece, &mut take).unwrap());
+        for piece in pieces {
+            lines.feed(piece, &mut take).unwrap();
+        }
         lines.finish(take).unwrap();
         all
     }
@@ -85,10 +96,12 @@ mod tests {
             lines.feed(&piece, |_| Ok(())).unwrap();
         }
         assert!(lines.feed(b"x", |_| Ok(())).is_err());
-        lines.feed(b"\n", |line| {
-            longest = line.len();
-            Ok(())
-        }).unwrap();
+        lines
+            .feed(b"\n", |line| {
+                longest = line.len();
+                Ok(())
+            })
+            .unwrap();
         assert_eq!(longest, MOST);
         assert!(lines.feed(&vec![b'x'; MOST + 1], |_| Ok(())).is_err());
     }

@@ -6,11 +6,20 @@ use std::fmt::Write;
 /// Path from the root of the valid document `json` to the innermost value that holds byte `offset` or ends there:
 /// `[2].content[0]`, empty for the root itself.
 pub(super) fn path_at(json: &str, offset: usize) -> String {
-    let mut scanner = Scanner::new(Finder { offset, start: 0, open: Vec::new(), found: None });
+    let mut scanner = Scanner::new(Finder {
+        offset,
+        start: 0,
+        open: Vec::new(),
+        found: None,
+    });
     if scanner.feed(json.as_bytes()).is_err() {
         return String::new();
     }
-    scanner.finish().ok().and_then(|finder| finder.found).unwrap_or_default()
+    scanner
+        .finish()
+        .ok()
+        .and_then(|finder| finder.found)
+        .unwrap_or_default()
 }
 
 struct Finder {
@@ -39,12 +48,22 @@ impl Visitor for Finder {
         if token == Token::Key {
             return true;
         }
-        if let Some(Container { step: Step::Elements(begun), .. }) = self.open.last_mut() {
+        if let Some(Container {
+            step: Step::Elements(begun),
+            ..
+        }) = self.open.last_mut()
+        {
             *begun += 1;
         }
         match token {
-            Token::Array => self.open.push(Container { start: at, step: Step::Elements(0) }),
-            Token::Object => self.open.push(Container { start: at, step: Step::Member(String::new()) }),
+            Token::Array => self.open.push(Container {
+                start: at,
+                step: Step::Elements(0),
+            }),
+            Token::Object => self.open.push(Container {
+                start: at,
+                step: Step::Member(String::new()),
+            }),
             _ => self.start = at,
         }
         false
@@ -52,13 +71,21 @@ impl Visitor for Finder {
 
     fn ends(&mut self, token: Token, _depth: usize, end: usize, text: &[u8]) {
         if token == Token::Key {
-            if let Some(Container { step: Step::Member(key), .. }) = self.open.last_mut() {
+            if let Some(Container {
+                step: Step::Member(key),
+                ..
+            }) = self.open.last_mut()
+            {
                 *key = String::from_utf8_lossy(text).into_owned();
             }
             return;
         }
         let is_container = matches!(token, Token::Array | Token::Object);
-        let start = if is_container { self.open.pop().map_or(0, |closed| closed.start) } else { self.start };
+        let start = if is_container {
+            self.open.pop().map_or(0, |closed| closed.start)
+        } else {
+            self.start
+        };
         if self.found.is_none() && start <= self.offset && self.offset <= end {
             self.found = Some(path(&self.open));
         }
@@ -86,7 +113,11 @@ mod tests {
         let check = |marker: &str, expected: &str| {
             let offset = json.find(marker).unwrap();
             assert_eq!(path_at(json, offset), expected, "at the start of {marker}");
-            assert_eq!(path_at(json, offset + marker.len()), expected, "at the end of {marker}");
+            assert_eq!(
+                path_at(json, offset + marker.len()),
+                expected,
+                "at the end of {marker}"
+            );
         };
         check("\"user\"", "[0].role");
         check("{\"type\":\"text\"}", "[0].content[0]");

@@ -70,7 +70,10 @@ impl<'a> Messages<'a> {
         if forms.is_empty() {
             return Err(empty_array(field));
         }
-        let mut messages = Self { list: Vec::with_capacity(forms.len()), ..Self::default() };
+        let mut messages = Self {
+            list: Vec::with_capacity(forms.len()),
+            ..Self::default()
+        };
         for (index, form) in forms.into_iter().enumerate() {
             messages.add(form, &format!("{field}[{index}]"))?;
         }
@@ -80,19 +83,33 @@ impl<'a> Messages<'a> {
     fn add(&mut self, form: MessageForm<'a>, path: &str) -> Result<(), BackendError> {
         let role = role(&form.role);
         let is_result = role == "tool";
-        let Flat { text, images, has_audio } = match form.content {
+        let Flat {
+            text,
+            images,
+            has_audio,
+        } = match form.content {
             Some(content) => content.flatten(path)?,
-            None => Flat { text: form.refusal.unwrap_or_default(), ..Flat::default() },
+            None => Flat {
+                text: form.refusal.unwrap_or_default(),
+                ..Flat::default()
+            },
         };
         if has_audio && self.audio.is_none() {
             self.audio = Some(path.to_owned());
         }
-        let tool_name = form.name.filter(|_| is_result).or_else(|| self.name_of(form.tool_call_id.as_ref()));
+        let tool_name = form
+            .name
+            .filter(|_| is_result)
+            .or_else(|| self.name_of(form.tool_call_id.as_ref()));
         let tool_calls = self.calls(form.tool_calls, form.function_call, path)?;
         self.list.push(Message {
             role,
             content: text,
-            thinking: form.reasoning_content.or(form.reasoning).or(form.thinking).filter(|text| !text.is_empty()),
+            thinking: form
+                .reasoning_content
+                .or(form.reasoning)
+                .or(form.thinking)
+                .filter(|text| !text.is_empty()),
             images,
             tool_calls,
             tool_name,
@@ -104,7 +121,11 @@ impl<'a> Messages<'a> {
     /// The name that goes with the id of a call; ids may come again, the last one counts.
     fn name_of(&self, id: Option<&Text<'a>>) -> Option<Text<'a>> {
         let id = id?;
-        self.called.iter().rev().find(|(called, _)| called == id).map(|(_, name)| name.clone())
+        self.called
+            .iter()
+            .rev()
+            .find(|(called, _)| called == id)
+            .map(|(_, name)| name.clone())
     }
 
     fn calls(

@@ -58,7 +58,11 @@ pub(super) struct NativeRequest<'a> {
 
 impl<'a> NativeRequest<'a> {
     /// A request with these parameters and still without a prompt.
-    pub(super) fn new(asked: Asked<'a>, parameters: &'a Parameters<'a>, think: Option<Think>) -> Self {
+    pub(super) fn new(
+        asked: Asked<'a>,
+        parameters: &'a Parameters<'a>,
+        think: Option<Think>,
+    ) -> Self {
         Self {
             model: asked.upstream_name,
             stream: asked.stream,

@@ -55,13 +55,25 @@ enum Setting<'a> {
 
 impl<'a> Options<'a> {
     /// Takes an option if there is one of that name. `field` is where it stands in the body.
-    pub(super) fn take(&mut self, name: &str, field: &str, raw: &'a RawValue) -> Result<bool, BackendError> {
-        let Some(&(name, kind)) = KNOWN.iter().find(|(known, _)| *known == name) else { return Ok(false) };
+    pub(super) fn take(
+        &mut self,
+        name: &str,
+        field: &str,
+        raw: &'a RawValue,
+    ) -> Result<bool, BackendError> {
+        let Some(&(name, kind)) = KNOWN.iter().find(|(known, _)| *known == name) else {
+            return Ok(false);
+        };
         let setting = match kind {
             Kind::Number => Setting::Number(number(field, raw)?),
             Kind::Integer => Setting::Integer(integer(field, raw)?),
             Kind::Context => Setting::Integer(integer_in(field, raw, 1, i64::from(u32::MAX))?),
-            Kind::Texts => Setting::Texts(texts(field, raw)?.into_iter().filter(|text| !text.is_empty()).collect()),
+            Kind::Texts => Setting::Texts(
+                texts(field, raw)?
+                    .into_iter()
+                    .filter(|text| !text.is_empty())
+                    .collect(),
+            ),
         };
         self.put(name, setting);
         Ok(true)
@@ -69,7 +81,9 @@ impl<'a> Options<'a> {
 
     /// Takes an output limit under one of the names of [`LIMITS`]; the first of them that is given wins.
     pub(super) fn take_limit(&mut self, name: &str, raw: &RawValue) -> Result<bool, BackendError> {
-        let Some(rank) = LIMITS.iter().position(|known| *known == name) else { return Ok(false) };
+        let Some(rank) = LIMITS.iter().position(|known| *known == name) else {
+            return Ok(false);
+        };
         let limit = integer_in(name, raw, 0, i64::MAX)?;
         if self.limit.is_none_or(|(best, _)| rank <= best) {
             self.limit = Some((rank, limit));
@@ -82,7 +96,10 @@ impl<'a> Options<'a> {
     pub(super) fn limit_output(&mut self, injected: Option<u64>) {
         let injected = injected.map(|limit| i64::try_from(limit).unwrap_or(i64::MAX));
         let asked = self.integer("num_predict").filter(|&asked| asked >= 0);
-        let limit = self.limit.map(|(_, limit)| limit).or(injected.map(|limit| asked.map_or(limit, |asked| asked.min(limit))));
+        let limit = self
+            .limit
+            .map(|(_, limit)| limit)
+            .or(injected.map(|limit| asked.map_or(limit, |asked| asked.min(limit))));
         if let Some(limit) = limit {
             self.put("num_predict", Setting::Integer(limit));
         }
@@ -91,7 +108,9 @@ impl<'a> Options<'a> {
     /// Puts the operator's context size above the client's, since another one would load the model anew. `false` when
     /// the client had asked for another.
     pub(super) fn set_context(&mut self, model: &ModelOptions) -> bool {
-        let Some(context) = model.num_ctx.map(i64::from) else { return true };
+        let Some(context) = model.num_ctx.map(i64::from) else {
+            return true;
+        };
         let agreed = self.integer("num_ctx").is_none_or(|asked| asked == context);
         self.put("num_ctx", Setting::Integer(context));
         agreed

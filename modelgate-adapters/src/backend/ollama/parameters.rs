@@ -38,12 +38,20 @@ pub(super) enum KeepAlive<'a> {
 
 impl<'a> Parameters<'a> {
     pub(super) fn new(strict: bool) -> Self {
-        Self { dropped: Dropped::new(strict), ..Self::default() }
+        Self {
+            dropped: Dropped::new(strict),
+            ..Self::default()
+        }
     }
 
     /// Takes the nested `options`, before any other, because what stands at the top level is stronger.
-    pub(super) fn take_options(&mut self, members: &[(Cow<'a, str>, &'a RawValue)]) -> Result<(), BackendError> {
-        let Some((_, raw)) = members.iter().rev().find(|(name, _)| name == "options") else { return Ok(()) };
+    pub(super) fn take_options(
+        &mut self,
+        members: &[(Cow<'a, str>, &'a RawValue)],
+    ) -> Result<(), BackendError> {
+        let Some((_, raw)) = members.iter().rev().find(|(name, _)| name == "options") else {
+            return Ok(());
+        };
         let Members(nested) = read("options", raw)?;
         for (name, raw) in nested {
             let field = format!("options.{name}");
@@ -61,7 +69,9 @@ impl<'a> Parameters<'a> {
             "model" | "stream" | "stream_options" | "options" => {}
             "n" if integer_in(name, raw, 1, i64::MAX)? == 1 => {}
             "n" => return Err(unsupported_value(name, "this model gives one choice only")),
-            "response_format" => self.format = Format::from_response_format(name, raw)?.or(self.format),
+            "response_format" => {
+                self.format = Format::from_response_format(name, raw)?.or(self.format);
+            }
             "reasoning_effort" => self.effort = Some(Think::from_effort(name, raw)?),
             "reasoning" => self.take_reasoning(raw)?,
             _ if self.options.take_limit(name, raw)? || self.take_native(name, name, raw)? => {}
@@ -76,13 +86,22 @@ impl<'a> Parameters<'a> {
     }
 
     /// What may be sent to a model of which it is known whether it thinks: nothing at all if it does not.
-    pub(super) fn think_for(&mut self, can_think: Option<bool>) -> Result<Option<Think>, BackendError> {
-        let Some(think) = self.think() else { return Ok(None) };
+    pub(super) fn think_for(
+        &mut self,
+        can_think: Option<bool>,
+    ) -> Result<Option<Think>, BackendError> {
+        let Some(think) = self.think() else {
+            return Ok(None);
+        };
         if can_think != Some(false) {
             return Ok(Some(think));
         }
         if think.is_wanted() {
-            self.dropped.leave_out(if self.think.is_some() { "think" } else { "reasoning_effort" })?;
+            self.dropped.leave_out(if self.think.is_some() {
+                "think"
+            } else {
+                "reasoning_effort"
+            })?;
         }
         Ok(None)
     }
@@ -94,16 +113,24 @@ impl<'a> Parameters<'a> {
             self.dropped.note("num_ctx");
         }
         if let Some(operator) = model.keep_alive.as_deref().map(KeepAlive::parse) {
-            if self.keep_alive.as_ref().is_some_and(|asked| *asked != operator) {
+            if self
+                .keep_alive
+                .as_ref()
+                .is_some_and(|asked| *asked != operator)
+            {
                 self.dropped.note("keep_alive");
             }
             self.keep_alive = Some(operator);
         }
-        self.truncate.get_or_insert(model.truncate);
     }
 
     /// Parameters in the server's own words, which may stand at the top level or in `options`.
-    fn take_native(&mut self, name: &str, field: &str, raw: &'a RawValue) -> Result<bool, BackendError> {
+    fn take_native(
+        &mut self,
+        name: &str,
+        field: &str,
+        raw: &'a RawValue,
+    ) -> Result<bool, BackendError> {
         match name {
             "think" => self.think = Some(Think::from_native(field, raw)?),
             "format" => self.format = Format::from_native(field, raw)?,
@@ -132,7 +159,9 @@ impl<'a> KeepAlive<'a> {
     fn read(field: &str, raw: &'a RawValue) -> Result<Self, BackendError> {
         match raw.get().as_bytes().first() {
             Some(b'"') => Ok(Self::parse_text(read(field, raw)?)),
-            Some(b'-' | b'0'..=b'9') => integer_in(field, raw, i64::MIN, i64::MAX).map(Self::Seconds),
+            Some(b'-' | b'0'..=b'9') => {
+                integer_in(field, raw, i64::MIN, i64::MAX).map(Self::Seconds)
+            }
             _ => Err(invalid_type(field, "seconds or a duration such as 5m")),
         }
     }

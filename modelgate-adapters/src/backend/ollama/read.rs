@@ -29,19 +29,25 @@ pub(super) fn contiguous(pieces: &[Bytes]) -> Cow<'_, [u8]> {
 /// Takes the members of the body, those that are `null` left out: `null` means "not given" throughout.
 pub(super) fn members(body: &[u8]) -> Result<Vec<(Cow<'_, str>, &RawValue)>, BackendError> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    let Members(mut members) = serde_json::from_slice(body).map_err(|error| refuse("body", "", &error))?;
+    let Members(mut members) =
+        serde_json::from_slice(body).map_err(|error| refuse("body", "", &error))?;
     members.retain(|(_, raw)| !json::is_null(raw.get().as_bytes()));
     Ok(members)
 }
 
 /// Reads the value of `field` as a `T`.
-pub(super) fn read<'a, T: Deserialize<'a>>(field: &str, raw: &'a RawValue) -> Result<T, BackendError> {
+pub(super) fn read<'a, T: Deserialize<'a>>(
+    field: &str,
+    raw: &'a RawValue,
+) -> Result<T, BackendError> {
     serde_json::from_str(raw.get()).map_err(|error| refuse(field, raw.get(), &error))
 }
 
 /// A number as it was written, of any precision but within what a float can hold.
 pub(super) fn number<'a>(field: &str, raw: &'a RawValue) -> Result<&'a RawValue, BackendError> {
-    let is_number = raw.get().starts_with(|first: char| first == '-' || first.is_ascii_digit());
+    let is_number = raw
+        .get()
+        .starts_with(|first: char| first == '-' || first.is_ascii_digit());
     match raw.get().parse::<f64>() {
         Ok(value) if is_number && value.is_finite() => Ok(raw),
         Ok(_) if is_number => Err(invalid_value(field, "a smaller number")),
@@ -55,7 +61,12 @@ pub(super) fn integer(field: &str, raw: &RawValue) -> Result<i64, BackendError> 
 }
 
 /// An integer within bounds.
-pub(super) fn integer_in(field: &str, raw: &RawValue, least: i64, most: i64) -> Result<i64, BackendError> {
+pub(super) fn integer_in(
+    field: &str,
+    raw: &RawValue,
+    least: i64,
+    most: i64,
+) -> Result<i64, BackendError> {
     let value = integer(field, raw)?;
     if value < least {
         let message = format!("Invalid '{field}': expected at least {least}.");
@@ -100,11 +111,17 @@ fn refuse(field: &str, json: &str, error: &serde_json::Error) -> BackendError {
     if said.contains("surrogate") || said.contains("unexpected end of hex escape") {
         return lone_surrogate(&param);
     }
-    if let Some(name) = said.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
+    if let Some(name) = said
+        .strip_prefix("missing field `")
+        .and_then(|rest| rest.split('`').next())
+    {
         return missing(&format!("{param}.{name}"));
     }
     match said.rsplit_once(", expected ") {
-        Some((_, expected)) => invalid_type(&param, expected.split(" at line ").next().unwrap_or(expected)),
+        Some((_, expected)) => invalid_type(
+            &param,
+            expected.split(" at line ").next().unwrap_or(expected),
+        ),
         None => invalid_value(&param, "valid JSON, with no member twice"),
     }
 }
@@ -114,7 +131,9 @@ fn lone_surrogate(param: &str) -> BackendError {
 }
 
 fn offset(json: &str, error: &serde_json::Error) -> usize {
-    let lines = json.split_inclusive('\n').take(error.line().saturating_sub(1));
+    let lines = json
+        .split_inclusive('\n')
+        .take(error.line().saturating_sub(1));
     lines.map(str::len).sum::<usize>() + error.column()
 }
 

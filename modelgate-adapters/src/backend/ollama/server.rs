@@ -37,17 +37,32 @@ impl Server<'_> {
     /// Asks for an answer in one piece, and reads it.
     pub(super) async fn whole(&self, ask: Ask<'_>) -> Result<Bytes, BackendError> {
         let answer = self.send(ask, false).await?;
-        Ok(contiguous(&answer.body.whole(MOST_JSON).await?).into_owned().into())
+        Ok(contiguous(&answer.body.whole(MOST_JSON).await?)
+            .into_owned()
+            .into())
     }
 
     /// Asks about the server or a model, outside of any request: `GET` without a body, else `POST`.
-    pub(super) async fn document(&self, path: &str, body: Option<Vec<u8>>) -> Result<Bytes, BackendError> {
-        let method = if body.is_some() { Method::POST } else { Method::GET };
-        let answer = self.transport.send(self.outgoing(method, path, body.unwrap_or_default(), None, false)).await?;
+    pub(super) async fn document(
+        &self,
+        path: &str,
+        body: Option<Vec<u8>>,
+    ) -> Result<Bytes, BackendError> {
+        let method = if body.is_some() {
+            Method::POST
+        } else {
+            Method::GET
+        };
+        let answer = self
+            .transport
+            .send(self.outgoing(method, path, body.unwrap_or_default(), None, false))
+            .await?;
         if !answer.status.is_success() {
             return Err(error::from_answer(answer, &Names::default()).await);
         }
-        Ok(contiguous(&answer.body.whole(MOST_JSON).await?).into_owned().into())
+        Ok(contiguous(&answer.body.whole(MOST_JSON).await?)
+            .into_owned()
+            .into())
     }
 
     async fn send(&self, ask: Ask<'_>, stream: bool) -> Result<Answer, BackendError> {
@@ -60,15 +75,30 @@ impl Server<'_> {
         }
     }
 
-    fn outgoing(&self, method: Method, path: &str, body: Vec<u8>, request: Option<RequestId>, stream: bool) -> Outgoing<'_> {
+    fn outgoing(
+        &self,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+        request: Option<RequestId>,
+        stream: bool,
+    ) -> Outgoing<'_> {
         Outgoing {
             method,
             url: format!("{}{path}", self.base),
             credential: self.credential,
             request_id: request,
-            body: if body.is_empty() { Vec::new() } else { vec![body.into()] },
+            body: if body.is_empty() {
+                Vec::new()
+            } else {
+                vec![body.into()]
+            },
             stream,
-            accept: if stream { "application/x-ndjson" } else { "application/json" },
+            accept: if stream {
+                "application/x-ndjson"
+            } else {
+                "application/json"
+            },
         }
     }
 }

@@ -25,7 +25,10 @@ pub(super) struct OllamaStream {
 
 impl OllamaStream {
     /// Waits for the first line: a failure until then can still be told by status, or be tried elsewhere.
-    pub(super) async fn begin(mut body: AnswerBody, mut transcoder: Transcoder) -> Result<Self, BackendError> {
+    pub(super) async fn begin(
+        mut body: AnswerBody,
+        mut transcoder: Transcoder,
+    ) -> Result<Self, BackendError> {
         body.hold();
         loop {
             let frame = match body.chunk().await? {
@@ -34,7 +37,12 @@ impl OllamaStream {
             };
             if says_something(&frame) {
                 body.begun();
-                return Ok(Self { body, transcoder, ready: Some(frame), parting: None });
+                return Ok(Self {
+                    body,
+                    transcoder,
+                    ready: Some(frame),
+                    parting: None,
+                });
             }
             if let Some(Err(error)) = transcoder.outcome() {
                 return Err(error);
@@ -49,13 +57,18 @@ impl OllamaStream {
                 return Poll::Ready(());
             }
         }
-        let parting = self.parting.get_or_insert_with(|| Box::pin(tokio::time::sleep(PARTING)));
+        let parting = self
+            .parting
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(PARTING)));
         parting.as_mut().poll(context)
     }
 }
 
 impl ReplyStream for OllamaStream {
-    fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Frame>, BackendError>> {
+    fn poll_frame(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Option<Frame>, BackendError>> {
         if let Some(frame) = self.ready.take() {
             return Poll::Ready(Ok(Some(frame)));
         }

@@ -3,22 +3,25 @@
 mod abilities;
 mod answers;
 mod chats;
+mod completing;
 mod completions;
 mod embeddings;
+mod failing;
 mod fake;
 mod models;
 mod options;
+mod recorded;
 mod refused;
 mod schemas;
 mod splits;
 mod streams;
 mod wire;
+mod wire_streams;
 
 use std::sync::Arc;
 
-use modelgate_domain::head::{self, Head};
 use modelgate_domain::model::ModelOptions;
-use modelgate_domain::{Endpoint, RequestId, Timestamp};
+use modelgate_domain::{RequestId, Timestamp};
 use modelgate_ports::driven::{BackendError, BackendFault};
 use modelgate_ports::test_util::SeededEntropy;
 use serde_json::Value;
@@ -52,8 +55,13 @@ impl Setup {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let words = self.can.map(|words| words.iter().map(|&word| word.to_owned()).collect());
-        Capabilities { words, context_length: None }
+        let words = self
+            .can
+            .map(|words| words.iter().map(|&word| word.to_owned()).collect());
+        Capabilities {
+            words,
+            context_length: None,
+        }
     }
 
     /// The native text of a chat, and what was left out.
@@ -66,7 +74,9 @@ impl Setup {
     /// The native form of a chat with these members beside a short message.
     fn chat_with(&self, members: &str) -> Result<(Value, Vec<String>), BackendError> {
         let comma = if members.is_empty() { "" } else { "," };
-        let body = format!(r#"{{"model":"fast","messages":[{{"role":"user","content":"hi"}}]{comma}{members}}}"#);
+        let body = format!(
+            r#"{{"model":"fast","messages":[{{"role":"user","content":"hi"}}]{comma}{members}}}"#
+        );
         let (native, dropped) = self.chat(&body)?;
         Ok((json(&native), dropped))
     }
@@ -78,14 +88,25 @@ fn json(text: &str) -> Value {
 
 /// Code and field of a refusal, after checking that it is one: 400, nothing sent.
 fn refused<T>(outcome: Result<T, BackendError>) -> (String, String) {
-    let Err(error) = outcome else { panic!("it was taken") };
-    assert_eq!(error.fault, BackendFault::Request { status: 400, sent: false }, "{error:?}");
-    assert!(!error.message.is_empty() && error.message.chars().count() <= 300, "{error:?}");
-    (error.code.unwrap_or_default(), error.param.unwrap_or_default())
-}
-
-fn read_head(endpoint: Endpoint, body: &str) -> Head {
-    head::read(endpoint, body.as_bytes()).unwrap()
+    let Err(error) = outcome else {
+        panic!("it was taken")
+    };
+    assert_eq!(
+        error.fault,
+        BackendFault::Request {
+            status: 400,
+            sent: false
+        },
+        "{error:?}"
+    );
+    assert!(
+        !error.message.is_empty() && error.message.chars().count() <= 300,
+        "{error:?}"
+    );
+    (
+        error.code.unwrap_or_default(),
+        error.param.unwrap_or_default(),
+    )
 }
 
 fn request_id() -> RequestId {

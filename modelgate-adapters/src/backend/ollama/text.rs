@@ -108,7 +108,8 @@ mod tests {
 
     #[test]
     fn texts_borrow_unless_they_are_escaped() {
-        let texts: Vec<Option<Text<'_>>> = serde_json::from_str(r#"["plain é", "a\nb", null]"#).unwrap();
+        let texts: Vec<Option<Text<'_>>> =
+            serde_json::from_str(r#"["plain é", "a\nb", null]"#).unwrap();
         assert!(matches!(&texts[0], Some(Text(Cow::Borrowed("plain é")))));
         assert!(matches!(&texts[1], Some(Text(Cow::Owned(text))) if text == "a\nb"));
         assert_eq!(texts[2], None);
@@ -118,14 +119,21 @@ mod tests {
     fn the_front_is_cut_and_texts_are_joined() {
         let text = |text: &'static str| Text(Cow::Borrowed(text));
         assert_eq!(text("data:AAAA").without_front(5), text("AAAA"));
-        assert_eq!(Text(Cow::Owned("data:AAAA".into())).without_front(5), text("AAAA"));
-        assert_eq!(Text::joined(vec![text("a"), text(""), text("b")]), text("a\n\nb"));
+        assert_eq!(
+            Text(Cow::Owned("data:AAAA".into())).without_front(5),
+            text("AAAA")
+        );
+        assert_eq!(
+            Text::joined(vec![text("a"), text(""), text("b")]),
+            text("a\n\nb")
+        );
         assert_eq!(Text::joined(vec![]), text(""));
     }
 
     #[test]
     fn half_a_surrogate_pair_is_found() {
-        let check = |json: &str, expected: bool| assert_eq!(has_lone_surrogate(json), expected, "{json}");
+        let check =
+            |json: &str, expected: bool| assert_eq!(has_lone_surrogate(json), expected, "{json}");
         check(r#"{"a":"b\n\u00e9"}"#, false);
         check(r#""\ud83d\ude00""#, false);
         check(r#""\\ud800""#, false);

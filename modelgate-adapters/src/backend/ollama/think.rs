@@ -26,7 +26,10 @@ impl Think {
             "medium" => Ok(Self::Level("medium")),
             "high" => Ok(Self::Level("high")),
             "xhigh" | "max" => Ok(Self::Level("max")),
-            _ => Err(invalid_value(field, "one of none, minimal, low, medium, high, xhigh, max")),
+            _ => Err(invalid_value(
+                field,
+                "one of none, minimal, low, medium, high, xhigh, max",
+            )),
         }
     }
 
@@ -39,8 +42,14 @@ impl Think {
             "\"medium\"" => Ok(Self::Level("medium")),
             "\"high\"" => Ok(Self::Level("high")),
             "\"max\"" => Ok(Self::Level("max")),
-            text if text.starts_with('"') => Err(invalid_value(field, "a boolean or one of low, medium, high, max")),
-            _ => Err(invalid_type(field, "a boolean or one of low, medium, high, max")),
+            text if text.starts_with('"') => Err(invalid_value(
+                field,
+                "a boolean or one of low, medium, high, max",
+            )),
+            _ => Err(invalid_type(
+                field,
+                "a boolean or one of low, medium, high, max",
+            )),
         }
     }
 

@@ -76,7 +76,10 @@ pub(super) enum Choice<'a> {
     /// Some tool must be called. Servers cannot be made to.
     Required,
     /// Only these, and at least one of them when `must` says so.
-    Of { names: Vec<Text<'a>>, must: bool },
+    Of {
+        names: Vec<Text<'a>>,
+        must: bool,
+    },
 }
 
 #[derive(Deserialize)]
@@ -113,9 +116,14 @@ impl<'a> Tool<'a> {
         let tool = |(index, form): (usize, ToolForm<'a>)| {
             let path = format!("{field}[{index}]");
             if &*form.kind != "function" {
-                return Err(unsupported_value(&format!("{path}.type"), "this model takes functions only"));
+                return Err(unsupported_value(
+                    &format!("{path}.type"),
+                    "this model takes functions only",
+                ));
             }
-            let function = form.function.ok_or_else(|| missing(&format!("{path}.function")))?;
+            let function = form
+                .function
+                .ok_or_else(|| missing(&format!("{path}.function")))?;
             Self::new(function, &format!("{path}.function"))
         };
         forms.into_iter().enumerate().map(tool).collect()
@@ -134,7 +142,14 @@ impl<'a> Tool<'a> {
             None => Schema::NoParameters(NoParameters::default()),
         };
         let description = form.description.unwrap_or_default();
-        Ok(Self { kind: "function", function: Function { name: form.name, description, parameters } })
+        Ok(Self {
+            kind: "function",
+            function: Function {
+                name: form.name,
+                description,
+                parameters,
+            },
+        })
     }
 }
 
@@ -146,7 +161,10 @@ impl<'a> Choice<'a> {
                 "none" => Ok(Self::None),
                 "auto" => Ok(Self::Auto),
                 "required" => Ok(Self::Required),
-                _ => Err(invalid_value(field, "one of none, auto, required, or an object")),
+                _ => Err(invalid_value(
+                    field,
+                    "one of none, auto, required, or an object",
+                )),
             },
             Some(b'{') => Self::from_form(field, read(field, raw)?),
             _ => Err(invalid_type(field, "a string or an object")),
@@ -156,25 +174,43 @@ impl<'a> Choice<'a> {
     fn from_form(field: &str, form: ChoiceForm<'a>) -> Result<Self, BackendError> {
         match form.kind.as_deref() {
             Some("allowed_tools") => {
-                let allowed = form.allowed_tools.ok_or_else(|| missing(&format!("{field}.allowed_tools")))?;
+                let allowed = form
+                    .allowed_tools
+                    .ok_or_else(|| missing(&format!("{field}.allowed_tools")))?;
                 let must = &*allowed.mode == "required";
                 let path = format!("{field}.allowed_tools.tools");
-                let names = allowed.tools.into_iter().map(|tool| tool.function_name(&path)).collect::<Result<_, _>>()?;
+                let names = allowed
+                    .tools
+                    .into_iter()
+                    .map(|tool| tool.function_name(&path))
+                    .collect::<Result<_, _>>()?;
                 Ok(Self::Of { names, must })
             }
-            Some("function") | None => Ok(Self::Of { names: vec![form.function_name(field)?], must: true }),
-            Some(_) => Err(unsupported_value(&format!("{field}.type"), "this model takes functions only")),
+            Some("function") | None => Ok(Self::Of {
+                names: vec![form.function_name(field)?],
+                must: true,
+            }),
+            Some(_) => Err(unsupported_value(
+                &format!("{field}.type"),
+                "this model takes functions only",
+            )),
         }
     }
 
     /// Leaves of `tools` what may be called, and notes in `dropped` what a server cannot be made to do.
-    pub(super) fn apply(&self, field: &str, tools: &mut Vec<Tool<'a>>, dropped: &mut Dropped) -> Result<(), BackendError> {
+    pub(super) fn apply(
+        &self,
+        field: &str,
+        tools: &mut Vec<Tool<'a>>,
+        dropped: &mut Dropped,
+    ) -> Result<(), BackendError> {
         match self {
             Self::Auto => return Ok(()),
             Self::None => tools.clear(),
             Self::Required => dropped.leave_out(field)?,
             Self::Of { names, must } => {
-                let is_known = |name: &Text<'_>| tools.iter().any(|tool| tool.function.name == *name);
+                let is_known =
+                    |name: &Text<'_>| tools.iter().any(|tool| tool.function.name == *name);
                 if !names.iter().all(is_known) {
                     return Err(invalid_value(field, "the name of one of the tools"));
                 }

@@ -39,14 +39,20 @@ pub(super) struct Plan {
 
 impl Transcoder {
     pub(super) fn new(plan: Plan) -> Self {
-        Self { lines: Lines::default(), teller: Teller::new(plan), end: End::NotYet }
+        Self {
+            lines: Lines::default(),
+            teller: Teller::new(plan),
+            end: End::NotYet,
+        }
     }
 
     /// Takes the next bytes. What follows an error or the end is ignored.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Frame {
         let mut written = Written::with_capacity(2 * bytes.len() + 256);
         if matches!(self.end, End::NotYet) {
-            let taken = self.lines.feed(bytes, |line| self.teller.take(line, &mut written));
+            let taken = self
+                .lines
+                .feed(bytes, |line| self.teller.take(line, &mut written));
             self.settle(taken);
         }
         written.into_frame()
@@ -56,7 +62,9 @@ impl Transcoder {
     pub(super) fn finish(&mut self) -> Frame {
         let mut written = Written::with_capacity(0);
         if matches!(self.end, End::NotYet) {
-            let mut taken = self.lines.finish(|line| self.teller.take(line, &mut written));
+            let mut taken = self
+                .lines
+                .finish(|line| self.teller.take(line, &mut written));
             if taken.is_ok() && !self.teller.is_done {
                 taken = self.teller.end(&mut written);
             }
@@ -95,11 +103,19 @@ struct Written {
 
 impl Written {
     fn with_capacity(bytes: usize) -> Self {
-        Self { bytes: Vec::with_capacity(bytes), usage: None, deltas: 0 }
+        Self {
+            bytes: Vec::with_capacity(bytes),
+            usage: None,
+            deltas: 0,
+        }
     }
 
     fn into_frame(self) -> Frame {
-        Frame { bytes: Bytes::from(self.bytes), usage: self.usage, deltas: self.deltas }
+        Frame {
+            bytes: Bytes::from(self.bytes),
+            usage: self.usage,
+            deltas: self.deltas,
+        }
     }
 }
 
@@ -120,7 +136,14 @@ struct Teller {
 
 impl Teller {
     fn new(plan: Plan) -> Self {
-        let Plan { style, envelope, ids, names, tells_usage, echo } = plan;
+        let Plan {
+            style,
+            envelope,
+            ids,
+            names,
+            tells_usage,
+            echo,
+        } = plan;
         Self {
             chunks: Chunks::new(style, envelope, tells_usage),
             ids,
@@ -149,7 +172,11 @@ impl Teller {
         self.tell(&line, out);
         self.usage = line.usage().or(self.usage);
         self.ending = line.ending().or(self.ending);
-        if line.is_done() { self.end(out) } else { Ok(()) }
+        if line.is_done() {
+            self.end(out)
+        } else {
+            Ok(())
+        }
     }
 
     /// Writes what comes before all output. The time of the first line goes into all chunks.
@@ -166,16 +193,22 @@ impl Teller {
         let mut logprobs = line.logprobs();
         let content = line.content();
         if let Some(thinking) = line.thinking() {
-            let with = if content.is_none() { logprobs.take() } else { None };
+            let with = if content.is_none() {
+                logprobs.take()
+            } else {
+                None
+            };
             self.chunks.thinking(thinking, with, &mut out.bytes);
             out.deltas += 1;
         }
         if content.is_some() || logprobs.is_some() {
-            self.chunks.content(content.unwrap_or(Quoted::EMPTY), logprobs, &mut out.bytes);
+            self.chunks
+                .content(content.unwrap_or(Quoted::EMPTY), logprobs, &mut out.bytes);
             out.deltas += 1;
         }
         for call in line.calls() {
-            self.chunks.call(self.calls, call, &mut self.ids, &mut out.bytes);
+            self.chunks
+                .call(self.calls, call, &mut self.ids, &mut out.bytes);
             self.calls += 1;
             out.deltas += 1;
         }
@@ -183,10 +216,14 @@ impl Teller {
 
     /// Writes what ends the stream, or says that it ended too early.
     fn end(&mut self, out: &mut Written) -> Result<(), BackendError> {
-        let Some(ending) = self.ending else { return Err(cut_off()) };
-        self.chunks.finish(finish_reason(ending, self.calls > 0), &mut out.bytes);
+        let Some(ending) = self.ending else {
+            return Err(cut_off());
+        };
+        self.chunks
+            .finish(finish_reason(ending, self.calls > 0), &mut out.bytes);
         if self.tells_usage {
-            self.chunks.usage(self.usage.unwrap_or_default(), &mut out.bytes);
+            self.chunks
+                .usage(self.usage.unwrap_or_default(), &mut out.bytes);
         }
         out.usage = self.usage;
         self.is_done = true;
@@ -195,5 +232,8 @@ impl Teller {
 }
 
 fn cut_off() -> BackendError {
-    BackendError::new(BackendFault::Failed, "the backend ended the stream before the answer was complete")
+    BackendError::new(
+        BackendFault::Failed,
+        "the backend ended the stream before the answer was complete",
+    )
 }

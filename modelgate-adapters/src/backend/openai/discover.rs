@@ -30,10 +30,7 @@ pub(super) async fn discover(
     }
 }
 
-async fn ask(
-    backend: &OpenAiBackend,
-    server: &Upstream,
-) -> Result<Vec<Discovered>, BackendError> {
+async fn ask(backend: &OpenAiBackend, server: &Upstream) -> Result<Vec<Discovered>, BackendError> {
     let list: List = get(backend, server, format!("{}/models", server.base_url)).await?;
     let mut found = list.discovered();
     let is_silent = |model: &Discovered| model.context_length.is_none();
@@ -126,7 +123,8 @@ impl List {
         let Self { data, models } = self;
         let capabilities = |name: &str| {
             let card = models.iter().find(|card| card.name == name);
-            card.map(|card| card.capabilities.clone()).unwrap_or_default()
+            card.map(|card| card.capabilities.clone())
+                .unwrap_or_default()
         };
         data.into_iter()
             .filter(|item| !item.id.trim().is_empty())
@@ -142,7 +140,10 @@ impl List {
 impl Item {
     fn context(&self) -> Option<u64> {
         let meta = || self.meta.as_ref().and_then(|meta| meta.n_ctx);
-        let told = self.max_model_len.or(self.context_length).or(self.context_window);
+        let told = self
+            .max_model_len
+            .or(self.context_length)
+            .or(self.context_window);
         told.or_else(meta).filter(|context| *context > 0)
     }
 }
@@ -150,18 +151,26 @@ impl Item {
 impl Modalities {
     fn names(self) -> Vec<String> {
         let told = [("vision", self.vision), ("audio", self.audio)];
-        told.into_iter().filter(|(_, has)| *has).map(|(name, _)| name.to_owned()).collect()
+        told.into_iter()
+            .filter(|(_, has)| *has)
+            .map(|(name, _)| name.to_owned())
+            .collect()
     }
 }
 
 impl Props {
     fn complete(self, found: &mut [Discovered]) {
-        let context = self.default_generation_settings.and_then(|settings| settings.n_ctx);
+        let context = self
+            .default_generation_settings
+            .and_then(|settings| settings.n_ctx);
         let senses = self.modalities.map(Modalities::names).unwrap_or_default();
         for model in found {
             model.context_length = model.context_length.or(context);
             let known = std::mem::take(&mut model.capabilities);
-            let news = senses.iter().filter(|sense| !known.contains(sense)).cloned();
+            let news = senses
+                .iter()
+                .filter(|sense| !known.contains(sense))
+                .cloned();
             model.capabilities = known.iter().cloned().chain(news).collect();
         }
     }

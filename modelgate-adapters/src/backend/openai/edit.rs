@@ -35,7 +35,11 @@ pub(super) fn apply<'a, T: AsRef<[u8]>>(
 /// Where the member stands whose value is `value`, with the comma that goes when it goes. The document is valid JSON.
 pub(super) fn member(document: &[u8], value: &Range<usize>) -> Range<usize> {
     let is_white = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
-    let after = value.end + document[value.end..].iter().take_while(|byte| is_white(byte)).count();
+    let after = value.end
+        + document[value.end..]
+            .iter()
+            .take_while(|byte| is_white(byte))
+            .count();
     let start = key_start(document, value.start);
     if document.get(after) == Some(&b',') {
         let rest = &document[after + 1..];
@@ -55,7 +59,12 @@ pub(super) fn pair(document: &[u8], value: &Range<usize>) -> Range<usize> {
 
 /// Where the key of the value at `value` begins. Keys with quotes in them are not among those we look for.
 fn key_start(document: &[u8], value: usize) -> usize {
-    let quote = |end: usize| document[..end].iter().rposition(|byte| *byte == b'"').unwrap_or(0);
+    let quote = |end: usize| {
+        document[..end]
+            .iter()
+            .rposition(|byte| *byte == b'"')
+            .unwrap_or(0)
+    };
     quote(quote(value))
 }
 
@@ -71,14 +80,19 @@ mod tests {
             let [value] = json::members(document.as_bytes(), &["usage"]).unwrap();
             let edits = [Edit::new(member(document.as_bytes(), &value.unwrap()), "")];
             let mut out = Vec::new();
-            apply(document.as_bytes(), &edits, 0..document.len(), |part| out.extend_from_slice(part));
+            apply(document.as_bytes(), &edits, 0..document.len(), |part| {
+                out.extend_from_slice(part)
+            });
             assert_eq!(String::from_utf8(out).unwrap(), expected);
         };
         check(r#"{"usage":null}"#, "{}");
         check(r#"{"usage":null,"a":1}"#, r#"{"a":1}"#);
         check(r#"{"a":1,"usage":{"b":2}}"#, r#"{"a":1}"#);
         check(r#"{"a":1,"usage":null,"c":"d"}"#, r#"{"a":1,"c":"d"}"#);
-        check("{ \"a\" : 1 , \"usage\" : null , \"c\" : 2 }", "{ \"a\" : 1 , \"c\" : 2 }");
+        check(
+            "{ \"a\" : 1 , \"usage\" : null , \"c\" : 2 }",
+            "{ \"a\" : 1 , \"c\" : 2 }",
+        );
         check("{ \"a\" : 1 , \"usage\" : [1] }", "{ \"a\" : 1  }");
         check("{ \"usage\" : null }", "{  }");
     }
@@ -88,7 +102,9 @@ mod tests {
         let edits = [Edit::new(1..2, "X"), Edit::new(4..4, "Y")];
         let part = |within: Range<usize>| {
             let mut out = Vec::new();
-            apply(b"abcdef", &edits, within, |part| out.extend_from_slice(part));
+            apply(b"abcdef", &edits, within, |part| {
+                out.extend_from_slice(part)
+            });
             String::from_utf8(out).unwrap()
         };
         assert_eq!(part(0..6), "aXcdYef");

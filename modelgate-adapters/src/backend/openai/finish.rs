@@ -14,7 +14,10 @@ pub(super) struct Finish {
 impl Finish {
     /// For a stream of at least so many choices.
     pub(super) fn new(expected: u64) -> Self {
-        Self { expected: usize::try_from(expected).unwrap_or(usize::MAX), seen: BTreeMap::new() }
+        Self {
+            expected: usize::try_from(expected).unwrap_or(usize::MAX),
+            seen: BTreeMap::new(),
+        }
     }
 
     pub(super) fn note(&mut self, choice: Choice) {

@@ -40,7 +40,11 @@ impl Frames {
             Some((chunk, run)) => chunk.slice(run),
             None => self.out.split().freeze(),
         };
-        let frame = Frame { bytes, usage: self.usage.take(), deltas: std::mem::take(&mut self.deltas) };
+        let frame = Frame {
+            bytes,
+            usage: self.usage.take(),
+            deltas: std::mem::take(&mut self.deltas),
+        };
         (!frame.bytes.is_empty() || frame.usage.is_some()).then_some(frame)
     }
 }
@@ -74,9 +78,21 @@ mod tests {
 
     #[test]
     fn usage_alone_is_news() {
-        let usage = TokenUsage { prompt: 1, ..TokenUsage::default() };
-        let mut frames = Frames { usage: Some(usage), ..Frames::default() };
-        assert_eq!(frames.take(), Some(Frame { usage: Some(usage), ..Frame::default() }));
+        let usage = TokenUsage {
+            prompt: 1,
+            ..TokenUsage::default()
+        };
+        let mut frames = Frames {
+            usage: Some(usage),
+            ..Frames::default()
+        };
+        assert_eq!(
+            frames.take(),
+            Some(Frame {
+                usage: Some(usage),
+                ..Frame::default()
+            })
+        );
         assert_eq!(frames.take(), None);
     }
 }

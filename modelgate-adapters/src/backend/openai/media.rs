@@ -24,7 +24,11 @@ pub(super) fn check(policy: &ImagePolicy, call: &Call<'_>) -> Result<(), Backend
     if *policy == ImagePolicy::Allow || call.head.media.count == 0 {
         return Ok(());
     }
-    let mut scanner = Scanner::new(Addresses { policy, keys: Vec::new(), refused: false });
+    let mut scanner = Scanner::new(Addresses {
+        policy,
+        keys: Vec::new(),
+        refused: false,
+    });
     let scanned = call.body.iter().try_for_each(|piece| scanner.feed(piece));
     // The body was read before: it is valid JSON.
     match scanned.and_then(|()| scanner.finish()) {
@@ -34,7 +38,10 @@ pub(super) fn check(policy: &ImagePolicy, call: &Call<'_>) -> Result<(), Backend
 }
 
 fn refusal(policy: &ImagePolicy) -> BackendError {
-    let fault = BackendFault::Request { status: 400, sent: false };
+    let fault = BackendFault::Request {
+        status: 400,
+        sent: false,
+    };
     let message = match policy {
         ImagePolicy::Hosts(hosts) if !hosts.is_empty() => {
             "Images and files must be sent as data URIs, or come from a host that this gateway allows."
@@ -50,7 +57,11 @@ fn refusal(policy: &ImagePolicy) -> BackendError {
 impl ImagePolicy {
     /// `raw` stands between quotes.
     fn allows(&self, raw: &[u8]) -> bool {
-        if *self == Self::Allow || raw.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"data:")) {
+        if *self == Self::Allow
+            || raw
+                .get(..5)
+                .is_some_and(|start| start.eq_ignore_ascii_case(b"data:"))
+        {
             return true;
         }
         let quoted = [b"\"", raw, b"\""].concat();
@@ -65,7 +76,10 @@ impl ImagePolicy {
 fn is_from(address: &Uri, hosts: &[String]) -> bool {
     let is_web = matches!(address.scheme_str(), Some("http" | "https"));
     let host = address.host().unwrap_or_default();
-    is_web && hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host))
+    is_web
+        && hosts
+            .iter()
+            .any(|allowed| allowed.eq_ignore_ascii_case(host))
 }
 
 /// Looks at every address.
@@ -133,13 +147,19 @@ mod tests {
     use super::*;
 
     fn passes(policy: &ImagePolicy, body: &str) -> bool {
-        let mut scanner = Scanner::new(Addresses { policy, keys: Vec::new(), refused: false });
+        let mut scanner = Scanner::new(Addresses {
+            policy,
+            keys: Vec::new(),
+            refused: false,
+        });
         scanner.feed(body.as_bytes()).unwrap();
         !scanner.finish().unwrap().refused
     }
 
     fn part(part: &str) -> String {
-        format!(r#"{{"tools":[{{"image_url":"http://x"}}],"messages":[{{"role":"user","content":[{{"type":"text","text":"http://x"}},{part}]}}]}}"#)
+        format!(
+            r#"{{"tools":[{{"image_url":"http://x"}}],"messages":[{{"role":"user","content":[{{"type":"text","text":"http://x"}},{part}]}}]}}"#
+        )
     }
 
     #[test]
@@ -151,16 +171,56 @@ mod tests {
             assert_eq!(passed, [data_only, by_host], "{text}");
             assert!(passes(&ImagePolicy::Allow, &body));
         };
-        check(r#"{"type":"image_url","image_url":{"url":"data:image/png;base64,AA"}}"#, true, true);
-        check(r#"{"type":"image_url","image_url":"DATA:image/png;base64,AA"}"#, true, true);
-        check(r#"{"type":"image_url","image_url":{"detail":"low","url":"https:\/\/IMG.example/a.png"}}"#, false, true);
-        check(r#"{"type":"image_url","image_url":"https://img.example:8443/a"}"#, false, true);
-        check(r#"{"type":"image_url","image_url":{"url":"https://img.example.evil/a"}}"#, false, false);
-        check(r#"{"type":"image_url","image_url":{"url":"https://img.example@evil/a"}}"#, false, false);
-        check(r#"{"type":"image_url","image_url":{"url":"http://169.254.169.254/"}}"#, false, false);
-        check(r#"{"type":"image_url","image_url":{"url":"file:///etc/passwd"}}"#, false, false);
-        check(r#"{"type":"video_url","video_url":{"url":"http://x"}}"#, false, false);
-        check(r#"{"type":"image_url","image_url":{"url":""}}"#, false, false);
+        check(
+            r#"{"type":"image_url","image_url":{"url":"data:image/png;base64,AA"}}"#,
+            true,
+            true,
+        );
+        check(
+            r#"{"type":"image_url","image_url":"DATA:image/png;base64,AA"}"#,
+            true,
+            true,
+        );
+        check(
+            r#"{"type":"image_url","image_url":{"detail":"low","url":"https:\/\/IMG.example/a.png"}}"#,
+            false,
+            true,
+        );
+        check(
+            r#"{"type":"image_url","image_url":"https://img.example:8443/a"}"#,
+            false,
+            true,
+        );
+        check(
+            r#"{"type":"image_url","image_url":{"url":"https://img.example.evil/a"}}"#,
+            false,
+            false,
+        );
+        check(
+            r#"{"type":"image_url","image_url":{"url":"https://img.example@evil/a"}}"#,
+            false,
+            false,
+        );
+        check(
+            r#"{"type":"image_url","image_url":{"url":"http://169.254.169.254/"}}"#,
+            false,
+            false,
+        );
+        check(
+            r#"{"type":"image_url","image_url":{"url":"file:///etc/passwd"}}"#,
+            false,
+            false,
+        );
+        check(
+            r#"{"type":"video_url","video_url":{"url":"http://x"}}"#,
+            false,
+            false,
+        );
+        check(
+            r#"{"type":"image_url","image_url":{"url":""}}"#,
+            false,
+            false,
+        );
         check(r#"{"type":"other","other":{"url":"http://x"}}"#, true, true);
     }
 }

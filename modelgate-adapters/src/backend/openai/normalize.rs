@@ -28,7 +28,10 @@ struct Said {
 
 impl Normalizer {
     pub(super) fn new(request: RequestId) -> Self {
-        Self { request, choices: BTreeMap::new() }
+        Self {
+            request,
+            choices: BTreeMap::new(),
+        }
     }
 
     /// Adds what must change in an event. `true` if the next event like it needs the same changes.
@@ -54,7 +57,8 @@ impl Normalizer {
                     edits.push(Edit::new(edit::member(event, &role), Bytes::new()));
                 }
             }
-            for call in elements(event, tools.as_ref()) {
+            let calls = elements(event, tools.as_ref()).filter(|call| event[call.start] == b'{');
+            for call in calls {
                 said.calls.edit(event, &call, (self.request, index), edits);
             }
         }

@@ -99,12 +99,18 @@ impl Outline {
     pub(super) fn read(old: Self, event: &[u8]) -> Result<Self, JsonError> {
         let mut each = old.each;
         each.clear();
-        let mut scanner = Scanner::new(Self { each, ..Self::default() });
+        let mut scanner = Scanner::new(Self {
+            each,
+            ..Self::default()
+        });
         scanner.feed(event)?;
         let outline = scanner.finish()?;
         match outline.place.stranger {
             None => Ok(outline),
-            Some(at) => Err(JsonError { kind: JsonErrorKind::NotObject, at }),
+            Some(at) => Err(JsonError {
+                kind: JsonErrorKind::NotObject,
+                at,
+            }),
         }
     }
 
@@ -276,14 +282,27 @@ mod tests {
     #[test]
     fn choices_are_told_apart() {
         let check = |choices: &str, expected: &[Choice]| {
-            assert_eq!(read(&format!("{{\"choices\":{choices}}}")).each, expected, "{choices}");
+            assert_eq!(
+                read(&format!("{{\"choices\":{choices}}}")).each,
+                expected,
+                "{choices}"
+            );
         };
         check("null", &[]);
         check("[]", &[]);
         check(r#"[{"index":0,"finish_reason":null}]"#, &[choice(0, false)]);
-        check(r#"[{"finish_reason":"stop","index":3}]"#, &[choice(3, true)]);
-        check(r#"[{"index":1,"finish_reason":""},{"finish_reason":"eos"}]"#, &[choice(1, false), choice(0, true)]);
-        check(r#"[{"index":1,"delta":{"index":7,"finish_reason":"no"}}]"#, &[choice(1, false)]);
+        check(
+            r#"[{"finish_reason":"stop","index":3}]"#,
+            &[choice(3, true)],
+        );
+        check(
+            r#"[{"index":1,"finish_reason":""},{"finish_reason":"eos"}]"#,
+            &[choice(1, false), choice(0, true)],
+        );
+        check(
+            r#"[{"index":1,"delta":{"index":7,"finish_reason":"no"}}]"#,
+            &[choice(1, false)],
+        );
     }
 
     #[test]
@@ -295,10 +314,22 @@ mod tests {
             assert_eq!(outline.content.map(|at| &event[at]), content, "{inside}");
         };
         check(r#""delta":{"role":"assistant","content":""}"#, false, None);
-        check(r#""delta":{"role":"assistant","content":null,"tool_calls":[]}"#, false, None);
+        check(
+            r#""delta":{"role":"assistant","content":null,"tool_calls":[]}"#,
+            false,
+            None,
+        );
         check(r#""delta":{"content":"Hi"}"#, true, Some("Hi"));
-        check(r#""delta":{"reasoning":"a","content":"Hi"}"#, true, Some("Hi"));
-        check(r#""delta":{"refusal":"no"},"logprobs":{"content":["x"]}"#, true, Some("no"));
+        check(
+            r#""delta":{"reasoning":"a","content":"Hi"}"#,
+            true,
+            Some("Hi"),
+        );
+        check(
+            r#""delta":{"refusal":"no"},"logprobs":{"content":["x"]}"#,
+            true,
+            Some("no"),
+        );
         check(r#""delta":{"tool_calls":[{"index":0}]}"#, true, None);
         check(r#""delta":{"audio":{"data":"x"}}"#, true, None);
         check(r#""text":"a\"b""#, true, Some(r#"a\"b"#));
@@ -309,7 +340,10 @@ mod tests {
     #[test]
     fn what_is_no_object_is_refused() {
         for event in ["", "1", "[]", "{", "{\"a\":1}x", "nul", "{'a':1}"] {
-            assert!(Outline::read(Outline::default(), event.as_bytes()).is_err(), "{event}");
+            assert!(
+                Outline::read(Outline::default(), event.as_bytes()).is_err(),
+                "{event}"
+            );
         }
         assert!(Outline::read(Outline::default(), b"{\"a\":\"\xff\"}").is_err());
     }

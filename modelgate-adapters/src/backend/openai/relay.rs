@@ -53,7 +53,9 @@ impl Relay {
             Some(event) if is_complete(&event) => self.translator.event(&event, &mut self.frames),
             _ => Ok(()),
         });
-        self.failure = taken.and_then(|()| self.translator.end(&mut self.frames)).err();
+        self.failure = taken
+            .and_then(|()| self.translator.end(&mut self.frames))
+            .err();
     }
 
     /// The next step. All events of a chunk make one frame; the first may be taken alone.

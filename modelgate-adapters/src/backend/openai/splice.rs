@@ -8,7 +8,13 @@ const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 /// The body after `edits`. A byte-order mark is left out: not every server knows what it is.
 pub(super) fn spliced(body: &[Bytes], mut edits: Vec<Edit>) -> Vec<Bytes> {
     if body.iter().flatten().take(3).eq(&BYTE_ORDER_MARK) {
-        edits.insert(0, Edit { at: 0..3, with: Vec::new() });
+        edits.insert(
+            0,
+            Edit {
+                at: 0..3,
+                with: Vec::new(),
+            },
+        );
     }
     if edits.is_empty() {
         return body.to_vec();
@@ -32,13 +38,23 @@ mod tests {
         let body = "\u{feff}{\"model\":\"fast\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"stream\":true,\"seed\":9007199254740993}";
         let expected = "{\"stream_options\":{\"include_usage\":true},\"model\":\"org/real\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"stream\":true,\"seed\":9007199254740993}";
         for cut in 0..=body.len() {
-            let pieces = [&body.as_bytes()[..cut], &body.as_bytes()[cut..]].map(Bytes::copy_from_slice);
-            let mut reader = HeadReader::new(Endpoint::Chat, modelgate_domain::head::Caps::default());
+            let pieces =
+                [&body.as_bytes()[..cut], &body.as_bytes()[cut..]].map(Bytes::copy_from_slice);
+            let mut reader =
+                HeadReader::new(Endpoint::Chat, modelgate_domain::head::Caps::default());
             pieces.iter().for_each(|piece| reader.feed(piece).unwrap());
-            let rewrite =
-                Rewrite { model: "org/real", ask_usage: true, output_limit: None, encoding: None };
+            let rewrite = Rewrite {
+                model: "org/real",
+                ask_usage: true,
+                output_limit: None,
+                encoding: None,
+            };
             let edits = reader.finish().unwrap().edits(&rewrite);
-            assert_eq!(spliced(&pieces, edits).concat(), expected.as_bytes(), "cut at {cut}");
+            assert_eq!(
+                spliced(&pieces, edits).concat(),
+                expected.as_bytes(),
+                "cut at {cut}"
+            );
         }
     }
 

@@ -1,7 +1,7 @@
 //! A streamed answer: what comes from the server goes through the relay, as fast as the client takes it.
 
 use std::future::poll_fn;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use modelgate_ports::driven::{BackendError, Frame, ReplyStream};
 
@@ -18,7 +18,12 @@ pub(super) async fn open(
     relay: Relay,
 ) -> Result<Box<dyn ReplyStream>, BackendError> {
     body.hold();
-    let mut stream = OpenAiStream { body: Some(body), relay, first: None, begun: false };
+    let mut stream = OpenAiStream {
+        body: Some(body),
+        relay,
+        first: None,
+        begun: false,
+    };
     let first = poll_fn(|context| stream.poll_frame(context)).await?;
     let nothing = || nonsense("the model server sent an empty stream", "no event");
     stream.first = Some(first.ok_or_else(nothing)?);
@@ -44,8 +49,11 @@ impl ReplyStream for OpenAiStream {
         loop {
             match self.relay.step() {
                 Ok(Step::Frame(frame)) => return Poll::Ready(Ok(Some(self.begun(frame)))),
-                Ok(Step::Done) => return Poll::Ready(Ok(self.over(context))),
-                Ok(Step::Hungry) => std::task::ready!(self.poll_feed(context))?,
+                Ok(Step::Done) => {
+                    ready!(self.poll_parting(context));
+                    return Poll::Ready(Ok(None));
+                }
+                Ok(Step::Hungry) => ready!(self.poll_feed(context))?,
                 Err(error) => return Poll::Ready(Err(self.failed(error))),
             }
         }
@@ -58,12 +66,18 @@ impl OpenAiStream {
             self.relay.feed_end();
             return Poll::Ready(Ok(()));
         };
-        match std::task::ready!(body.poll_chunk(context)) {
+        match ready!(body.poll_chunk(context)) {
             Ok(Some(chunk)) => self.relay.feed(chunk),
             Ok(None) => self.relay.feed_end(),
             Err(error) => return Poll::Ready(Err(self.failed(error))),
         }
         Poll::Ready(Ok(()))
+    }
+
+    fn poll_parting(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.body
+            .as_mut()
+            .map_or(Poll::Ready(()), |body| body.poll_parting(context))
     }
 
     fn begun(&mut self, frame: Frame) -> Frame {
@@ -72,16 +86,6 @@ impl OpenAiStream {
             self.body.iter_mut().for_each(AnswerBody::begun);
         }
         frame
-    }
-
-    /// The server has said that this is all. One more look lets the connection be used again, if nothing else comes.
-    fn over(&mut self, context: &mut Context<'_>) -> Option<Frame> {
-        if let Some(body) = &mut self.body
-            && !matches!(body.poll_chunk(context), Poll::Pending)
-        {
-            self.body = None;
-        }
-        None
     }
 
     fn failed(&mut self, error: BackendError) -> BackendError {

@@ -1,8 +1,8 @@
 //! From a server's events to the client's: the name of the model, usage only if asked for, errors told apart.
 
 use bytes::{Bytes, BytesMut};
-use modelgate_domain::json;
 use modelgate_domain::TokenUsage;
+use modelgate_domain::json;
 use modelgate_ports::driven::{BackendError, Call};
 
 use super::super::error::{self, Names, nonsense};
@@ -73,7 +73,11 @@ impl Translator {
     ///
     /// # Errors
     /// The event is an error, or no JSON.
-    pub(super) fn event(&mut self, event: &Event<'_>, frames: &mut Frames) -> Result<(), BackendError> {
+    pub(super) fn event(
+        &mut self,
+        event: &Event<'_>,
+        frames: &mut Frames,
+    ) -> Result<(), BackendError> {
         let data = event.data.trim_ascii();
         if data.starts_with(b"[DONE]") {
             self.done = true;
@@ -98,9 +102,16 @@ impl Translator {
     /// The server did not say that this was all, nor finish every choice.
     pub(super) fn end(&mut self, frames: &mut Frames) -> Result<(), BackendError> {
         if !self.done && !self.finish.is_complete() {
-            return Err(nonsense("the model server's answer ended early", "no finish_reason, no [DONE]"));
+            return Err(nonsense(
+                "the model server's answer ended early",
+                "no finish_reason, no [DONE]",
+            ));
         }
-        if let Some(usage) = self.usage.last.filter(|_| self.include_usage && !self.usage.passed_on) {
+        if let Some(usage) = self
+            .usage
+            .last
+            .filter(|_| self.include_usage && !self.usage.passed_on)
+        {
             self.usage.passed_on = true;
             self.write_usage(usage, frames.buffer());
         }
@@ -128,7 +139,10 @@ impl Translator {
         if let Some(error) = error_in(&outline, data) {
             return Err(error::in_stream(error, &self.names));
         }
-        outline.each.iter().for_each(|choice| self.finish.note(*choice));
+        outline
+            .each
+            .iter()
+            .for_each(|choice| self.finish.note(*choice));
         frames.deltas += u32::from(outline.output);
         let told = self.note_usage(&outline, data, frames);
         self.note_identity(&outline, data);
@@ -136,7 +150,11 @@ impl Translator {
             let settled = self.plan(&outline, data);
             self.write(data, event, frames);
             let is_usual = outline.each.len() == 1 && !outline.each[0].finished && !told;
-            if let Some(content) = outline.content.clone().filter(|_| is_new && settled && is_usual) {
+            if let Some(content) = outline
+                .content
+                .clone()
+                .filter(|_| is_new && settled && is_usual)
+            {
                 self.template.record(data, content, &self.edits);
             }
         }
@@ -147,8 +165,14 @@ impl Translator {
     /// Takes tokens from the event; `true` if there were any.
     fn note_usage(&mut self, outline: &Outline, data: &[u8], frames: &mut Frames) -> bool {
         let at = |place: &Option<std::ops::Range<usize>>| place.clone().map(|at| &data[at]);
-        let proper = at(&outline.usage).and_then(usage::of).or_else(|| at(&outline.groq).and_then(usage::of_groq));
-        let timed = || at(&outline.timings).and_then(usage::of_timings).filter(|_| !self.usage.proper);
+        let proper = at(&outline.usage)
+            .and_then(usage::of)
+            .or_else(|| at(&outline.groq).and_then(usage::of_groq));
+        let timed = || {
+            at(&outline.timings)
+                .and_then(usage::of_timings)
+                .filter(|_| !self.usage.proper)
+        };
         let Some(told) = proper.or_else(timed) else {
             return false;
         };
@@ -161,8 +185,15 @@ impl Translator {
     /// Whether the event has usage and no choices.
     fn is_only_usage(&self, outline: &Outline, data: &[u8]) -> bool {
         let is_nothing = |raw: &[u8]| json::is_null(raw) || json::is_empty_array(raw);
-        let no_choices = outline.choices.clone().is_none_or(|at| is_nothing(&data[at]));
-        no_choices && outline.usage.clone().is_some_and(|at| data[at.start] == b'{')
+        let no_choices = outline
+            .choices
+            .clone()
+            .is_none_or(|at| is_nothing(&data[at]));
+        no_choices
+            && outline
+                .usage
+                .clone()
+                .is_some_and(|at| data[at.start] == b'{')
     }
 
     /// Whether an event with nothing but usage is left out; otherwise the client has it now.
@@ -175,10 +206,15 @@ impl Translator {
         if !self.identity.is_empty() || outline.id.is_none() {
             return;
         }
-        let members = [("id", &outline.id), ("object", &outline.object), ("created", &outline.created)];
+        let members = [
+            ("id", &outline.id),
+            ("object", &outline.object),
+            ("created", &outline.created),
+        ];
         for (name, value) in members {
             if let Some(value) = value {
-                self.identity.extend_from_slice(format!("\"{name}\":").as_bytes());
+                self.identity
+                    .extend_from_slice(format!("\"{name}\":").as_bytes());
                 self.identity.extend_from_slice(&data[value.clone()]);
                 self.identity.push(b',');
             }
@@ -188,14 +224,20 @@ impl Translator {
     /// Finds what must change. `true` if the next event like it needs the same changes.
     fn plan(&mut self, outline: &Outline, data: &[u8]) -> bool {
         self.edits.clear();
-        if let Some(model) = outline.model.clone().filter(|at| data[at.clone()] != self.shown) {
+        if let Some(model) = outline
+            .model
+            .clone()
+            .filter(|at| data[at.clone()] != self.shown)
+        {
             self.edits.push(Edit::new(model, self.shown.clone()));
         }
         if let Some(usage) = outline.usage.as_ref().filter(|_| !self.include_usage) {
-            self.edits.push(Edit::new(edit::member(data, usage), Bytes::new()));
+            self.edits
+                .push(Edit::new(edit::member(data, usage), Bytes::new()));
         }
         let normalizer = self.normalizer.as_mut();
-        let settled = normalizer.is_none_or(|normalizer| normalizer.edit(data, outline, &mut self.edits));
+        let settled =
+            normalizer.is_none_or(|normalizer| normalizer.edit(data, outline, &mut self.edits));
         self.edits.sort_by_key(|edit| (edit.at.start, edit.at.end));
         settled
     }
@@ -207,12 +249,19 @@ impl Translator {
         let out = frames.buffer();
         out.reserve(data.len() + self.shown.len() + 16);
         out.extend_from_slice(events::BEFORE);
-        edit::apply(data, &self.edits, 0..data.len(), |part| events::push_line(out, part));
+        edit::apply(data, &self.edits, 0..data.len(), |part| {
+            events::push_line(out, part)
+        });
         out.extend_from_slice(events::AFTER);
     }
 
     fn write_usage(&self, usage: TokenUsage, out: &mut BytesMut) {
-        let TokenUsage { prompt, cached, completion, reasoning } = usage;
+        let TokenUsage {
+            prompt,
+            cached,
+            completion,
+            reasoning,
+        } = usage;
         let total = usage.total();
         let tokens = format!(
             "\"prompt_tokens\":{prompt},\"completion_tokens\":{completion},\"total_tokens\":{total},\
@@ -235,9 +284,17 @@ impl Translator {
 
 /// The error that an event is, or holds, in whatever shape.
 fn error_in<'a>(outline: &Outline, data: &'a [u8]) -> Option<&'a [u8]> {
-    if let Some(error) = outline.error.clone().map(|at| &data[at]).filter(|raw| outline::is_truthy(raw)) {
+    if let Some(error) = outline
+        .error
+        .clone()
+        .map(|at| &data[at])
+        .filter(|raw| outline::is_truthy(raw))
+    {
         return Some(error);
     }
-    let says_so = outline.object.clone().is_some_and(|at| &data[at] == b"\"error\"");
+    let says_so = outline
+        .object
+        .clone()
+        .is_some_and(|at| &data[at] == b"\"error\"");
     (outline.choices.is_none() && (says_so || outline.complaint)).then_some(data)
 }

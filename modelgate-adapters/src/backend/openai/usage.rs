@@ -12,8 +12,13 @@ pub(super) fn of(raw: &[u8]) -> Option<TokenUsage> {
         "completion_tokens_details",
     ];
     let found = json::members(raw, &names).ok()?;
-    let [prompt, completion, total, prompt_details, completion_details] =
-        found.map(|at| at.map(|at| &raw[at]).filter(|raw| !json::is_null(raw)));
+    let [
+        prompt,
+        completion,
+        total,
+        prompt_details,
+        completion_details,
+    ] = found.map(|at| at.map(|at| &raw[at]).filter(|raw| !json::is_null(raw)));
     let [prompt, completion, total] = [count(prompt)?, count(completion)?, count(total)?];
     let prompt = match (prompt, completion, total) {
         (Some(prompt), ..) => prompt,
@@ -69,23 +74,43 @@ mod tests {
     use super::*;
 
     fn usage(prompt: u64, cached: u64, completion: u64, reasoning: u64) -> Option<TokenUsage> {
-        Some(TokenUsage { prompt, cached, completion, reasoning })
+        Some(TokenUsage {
+            prompt,
+            cached,
+            completion,
+            reasoning,
+        })
     }
 
     #[test]
     fn usage_is_read_and_rubbish_is_not() {
         let check = |raw: &str, expected| assert_eq!(of(raw.as_bytes()), expected, "{raw}");
-        check(r#"{"prompt_tokens":20,"total_tokens":27,"completion_tokens":7}"#, usage(20, 0, 7, 0));
+        check(
+            r#"{"prompt_tokens":20,"total_tokens":27,"completion_tokens":7}"#,
+            usage(20, 0, 7, 0),
+        );
         check(
             r#"{"prompt_tokens":9,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":4},
                 "completion_tokens_details":{"reasoning_tokens":3,"audio_tokens":0}}"#,
             usage(9, 4, 5, 3),
         );
         check(r#"{"prompt_tokens":8,"total_tokens":8}"#, usage(8, 0, 0, 0));
-        check(r#"{"prompt_tokens":8,"completion_tokens":null,"total_tokens":10}"#, usage(8, 0, 2, 0));
-        check(r#"{"total_tokens":10,"completion_tokens":4}"#, usage(6, 0, 4, 0));
-        check(r#"{"prompt_tokens":1,"completion_tokens":2,"prompt_tokens_details":null}"#, usage(1, 0, 2, 0));
-        check(r#"{"prompt_tokens":1,"completion_tokens":2,"prompt_tokens_details":[1]}"#, usage(1, 0, 2, 0));
+        check(
+            r#"{"prompt_tokens":8,"completion_tokens":null,"total_tokens":10}"#,
+            usage(8, 0, 2, 0),
+        );
+        check(
+            r#"{"total_tokens":10,"completion_tokens":4}"#,
+            usage(6, 0, 4, 0),
+        );
+        check(
+            r#"{"prompt_tokens":1,"completion_tokens":2,"prompt_tokens_details":null}"#,
+            usage(1, 0, 2, 0),
+        );
+        check(
+            r#"{"prompt_tokens":1,"completion_tokens":2,"prompt_tokens_details":[1]}"#,
+            usage(1, 0, 2, 0),
+        );
         check(r#"{"prompt_tokens":-1,"completion_tokens":2}"#, None);
         check(r#"{"prompt_tokens":1,"completion_tokens":"2"}"#, None);
         check(r#"{"prompt_tokens":1,"completion_tokens":1e99}"#, None);
@@ -97,8 +122,14 @@ mod tests {
 
     #[test]
     fn other_forms_are_read_too() {
-        assert_eq!(of_timings(br#"{"cache_n":3,"prompt_n":2,"predicted_n":7,"x":1.5}"#), usage(5, 3, 7, 0));
-        assert_eq!(of_timings(br#"{"prompt_n":2,"predicted_n":7}"#), usage(2, 0, 7, 0));
+        assert_eq!(
+            of_timings(br#"{"cache_n":3,"prompt_n":2,"predicted_n":7,"x":1.5}"#),
+            usage(5, 3, 7, 0)
+        );
+        assert_eq!(
+            of_timings(br#"{"prompt_n":2,"predicted_n":7}"#),
+            usage(2, 0, 7, 0)
+        );
         assert_eq!(of_timings(br#"{"prompt_n":2}"#), None);
         let groq = br#"{"id":"r","usage":{"prompt_tokens":1,"completion_tokens":2}}"#;
         assert_eq!(of_groq(groq), usage(1, 0, 2, 0));

@@ -48,7 +48,9 @@ fn converted(vector: &[u8], wanted: Encoding) -> Option<Option<String>> {
 
 /// Servers that give one vector for each token nest them.
 fn holds_arrays(vector: &[u8]) -> bool {
-    json::elements(vector).next().is_some_and(|first| vector[first.start] == b'[')
+    json::elements(vector)
+        .next()
+        .is_some_and(|first| vector[first.start] == b'[')
 }
 
 fn to_base64(vector: &[u8]) -> Option<String> {
@@ -76,7 +78,10 @@ fn to_numbers(vector: &[u8]) -> Option<String> {
 }
 
 fn unreadable() -> BackendError {
-    nonsense("the model server sent a vector that cannot be read", "neither floats nor base64")
+    nonsense(
+        "the model server sent a vector that cannot be read",
+        "neither floats nor base64",
+    )
 }
 
 #[cfg(test)]
@@ -89,7 +94,9 @@ mod tests {
         let [data] = json::members(document, &["data"]).unwrap();
         let edits = edits(document, data.unwrap(), wanted)?;
         let mut out = Vec::new();
-        edit::apply(document, &edits, 0..document.len(), |part| out.extend_from_slice(part));
+        edit::apply(document, &edits, 0..document.len(), |part| {
+            out.extend_from_slice(part)
+        });
         Ok(String::from_utf8(out).unwrap())
     }
 
@@ -98,7 +105,10 @@ mod tests {
         let floats = r#"{"data":[{"index":0,"embedding":[1.0,-0.5,1e-7]},{"embedding":[]}]}"#;
         let base64 = r#"{"data":[{"index":0,"embedding":"AACAPwAAAL+V" }]}"#;
         let encoded = convert(floats, Encoding::Base64).unwrap();
-        assert_eq!(encoded, r#"{"data":[{"index":0,"embedding":"AACAPwAAAL+Vv9Yz"},{"embedding":""}]}"#);
+        assert_eq!(
+            encoded,
+            r#"{"data":[{"index":0,"embedding":"AACAPwAAAL+Vv9Yz"},{"embedding":""}]}"#
+        );
         assert_eq!(convert(&encoded, Encoding::Float).unwrap(), floats);
         assert_eq!(convert(floats, Encoding::Float).unwrap(), floats);
         assert_eq!(convert(&encoded, Encoding::Base64).unwrap(), encoded);
@@ -108,7 +118,9 @@ mod tests {
     #[test]
     fn what_is_no_vector_stays_or_is_an_error() {
         let check = |document: &str| convert(document, Encoding::Base64).unwrap() == document;
-        assert!(check(r#"{"data":[{"embedding":[[1.0],[2.0]]},{"x":1},null,3]}"#));
+        assert!(check(
+            r#"{"data":[{"embedding":[[1.0],[2.0]]},{"x":1},null,3]}"#
+        ));
         assert!(check(r#"{"data":null}"#));
         assert!(convert(r#"{"data":[{"embedding":[1.0,"x"]}]}"#, Encoding::Base64).is_err());
         assert!(convert(r#"{"data":[{"embedding":[1e99]}]}"#, Encoding::Base64).is_err());

@@ -35,7 +35,10 @@ pub(super) fn reply(
     }
     edits.sort_by_key(|edit| edit.at.start);
     let usage = found.usage(&document);
-    Ok(ReplyBody::Whole { pieces: spliced(&document, edits), usage })
+    Ok(ReplyBody::Whole {
+        pieces: spliced(&document, edits),
+        usage,
+    })
 }
 
 /// Where the members are that matter here.
@@ -51,18 +54,35 @@ struct Found {
 
 impl Found {
     fn read(document: &[u8]) -> Result<Self, BackendError> {
-        let names = ["model", "usage", "error", "object", "data", "timings", "x_groq"];
+        let names = [
+            "model", "usage", "error", "object", "data", "timings", "x_groq",
+        ];
         let found = json::members(document, &names)
             .map_err(|cause| nonsense("the model server's answer is no JSON object", cause))?;
         let [model, usage, error, object, data, timings, groq] = found;
-        Ok(Self { model, usage, error, object, data, timings, groq })
+        Ok(Self {
+            model,
+            usage,
+            error,
+            object,
+            data,
+            timings,
+            groq,
+        })
     }
 
     /// The error in an answer that claims success: a member of it, or all of it.
     fn error(&self, document: &[u8]) -> Option<Range<usize>> {
         let is_error = |at: &Range<usize>| &document[at.clone()] == b"\"error\"";
-        let all = self.object.as_ref().filter(|at| is_error(at)).map(|_| 0..document.len());
-        let member = self.error.clone().filter(|at| outline::is_truthy(&document[at.clone()]));
+        let all = self
+            .object
+            .as_ref()
+            .filter(|at| is_error(at))
+            .map(|_| 0..document.len());
+        let member = self
+            .error
+            .clone()
+            .filter(|at| outline::is_truthy(&document[at.clone()]));
         member.or(all)
     }
 
@@ -88,15 +108,25 @@ fn joined(mut pieces: Vec<Bytes>) -> Bytes {
         return pieces.remove(0);
     }
     let mut whole = BytesMut::with_capacity(pieces.iter().map(Bytes::len).sum());
-    pieces.iter().for_each(|piece| whole.extend_from_slice(piece));
+    pieces
+        .iter()
+        .for_each(|piece| whole.extend_from_slice(piece));
     whole.freeze()
 }
 
 /// Some servers send blank lines while a request is queued.
 fn trimmed(document: Bytes) -> Bytes {
-    let mark = if document.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+    let mark = if document.starts_with(b"\xef\xbb\xbf") {
+        3
+    } else {
+        0
+    };
     let text = document[mark..].trim_ascii();
-    if text.is_empty() { Bytes::new() } else { document.slice_ref(text) }
+    if text.is_empty() {
+        Bytes::new()
+    } else {
+        document.slice_ref(text)
+    }
 }
 
 fn spliced(document: &Bytes, edits: Vec<Edit<Bytes>>) -> Vec<Bytes> {

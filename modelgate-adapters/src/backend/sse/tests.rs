@@ -35,7 +35,8 @@ fn data(chunks: &[&[u8]]) -> Vec<String> {
 
 #[test]
 fn events_are_read_by_the_rules() {
-    let check = |text: &str, expected: &[&str]| assert_eq!(data(&[text.as_bytes()]), expected, "{text:?}");
+    let check =
+        |text: &str, expected: &[&str]| assert_eq!(data(&[text.as_bytes()]), expected, "{text:?}");
     check("data: 1\n\ndata: 2\n\n", &["1", "2"]);
     check("data: 1\r\n\r\ndata: 2\r\n\r\n", &["1", "2"]);
     check("data: 1\r\rdata: 2\r\r", &["1", "2"]);
@@ -66,7 +67,12 @@ fn the_name_belongs_to_its_event_alone() {
 #[test]
 fn only_events_that_stand_as_they_should_are_plain() {
     let check = |text: &[u8], expected: bool| {
-        assert_eq!(read(&[text])[0].2, expected, "{:?}", String::from_utf8_lossy(text));
+        assert_eq!(
+            read(&[text])[0].2,
+            expected,
+            "{:?}",
+            String::from_utf8_lossy(text)
+        );
     };
     check(b"data: 1\n\n", true);
     check(b": comment\ndata: 1\n\n", true);

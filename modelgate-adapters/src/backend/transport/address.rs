@@ -73,7 +73,10 @@ pub(super) struct Resolver {
 
 impl Resolver {
     pub(super) fn new(guard: Guard) -> Self {
-        Self { system: GaiResolver::new(), guard }
+        Self {
+            system: GaiResolver::new(),
+            guard,
+        }
     }
 }
 
@@ -142,28 +145,65 @@ mod tests {
         let check = |address: &str, open: bool, strict: bool| {
             let address: IpAddr = address.parse().unwrap();
             let is_allowed = |deny_private| Guard { deny_private }.check(address).is_ok();
-            assert_eq!((is_allowed(false), is_allowed(true)), (open, strict), "{address}");
+            assert_eq!(
+                (is_allowed(false), is_allowed(true)),
+                (open, strict),
+                "{address}"
+            );
         };
-        for public in ["93.184.216.34", "2606:2800:220:1::1", "100.128.0.1", "172.32.0.1"] {
+        for public in [
+            "93.184.216.34",
+            "2606:2800:220:1::1",
+            "100.128.0.1",
+            "172.32.0.1",
+        ] {
             check(public, true, true);
         }
-        for private in ["127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "100.64.0.1"] {
+        for private in [
+            "127.0.0.1",
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "100.64.0.1",
+        ] {
             check(private, true, false);
         }
-        for private in ["::1", "fd12::1", "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:7f00:1::"] {
+        for private in [
+            "::1",
+            "fd12::1",
+            "::ffff:10.0.0.1",
+            "64:ff9b::a00:1",
+            "2002:7f00:1::",
+        ] {
             check(private, true, false);
         }
-        for metadata in ["169.254.169.254", "169.254.0.1", "fe80::1", "::ffff:169.254.169.254"] {
+        for metadata in [
+            "169.254.169.254",
+            "169.254.0.1",
+            "fe80::1",
+            "::ffff:169.254.169.254",
+        ] {
             check(metadata, false, false);
         }
-        for metadata in ["64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::", "100.100.100.200", "0.0.0.0"] {
+        for metadata in [
+            "64:ff9b::a9fe:a9fe",
+            "2002:a9fe:a9fe::",
+            "100.100.100.200",
+            "0.0.0.0",
+        ] {
             check(metadata, false, false);
         }
     }
 
     #[test]
     fn addresses_in_urls_are_checked_too() {
-        let check = |uri: &str| Guard { deny_private: false }.check_uri(&uri.parse().unwrap()).is_ok();
+        let check = |uri: &str| {
+            Guard {
+                deny_private: false,
+            }
+            .check_uri(&uri.parse().unwrap())
+            .is_ok()
+        };
         assert!(check("http://127.0.0.1:11434/api"));
         assert!(check("http://models.internal/v1"));
         assert!(!check("http://169.254.169.254/latest"));
@@ -175,7 +215,10 @@ mod tests {
         let guard = Guard { deny_private: true };
         let all = |list: &[&str]| guard.allowed(list.iter().map(|text| text.parse().unwrap()));
         assert_eq!(all(&["10.0.0.1:80", "1.1.1.1:80"]).unwrap().len(), 1);
-        assert!(matches!(all(&["10.0.0.1:80", "[::1]:80"]), Err(Refused::Private(_))));
+        assert!(matches!(
+            all(&["10.0.0.1:80", "[::1]:80"]),
+            Err(Refused::Private(_))
+        ));
         assert_eq!(all(&[]).unwrap(), []);
     }
 
@@ -185,7 +228,12 @@ mod tests {
             let name = "localhost".parse().unwrap();
             Resolver::new(Guard { deny_private }).call(name).await
         };
-        assert!(resolve(false).await.unwrap().all(|address| address.ip().is_loopback()));
+        assert!(
+            resolve(false)
+                .await
+                .unwrap()
+                .all(|address| address.ip().is_loopback())
+        );
         let refused = resolve(true).await.unwrap_err();
         assert!(matches!(refused.downcast_ref(), Some(Refused::Private(_))));
     }

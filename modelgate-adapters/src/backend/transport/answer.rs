@@ -2,7 +2,8 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -15,6 +16,9 @@ use super::deadline::Deadlines;
 use super::gzip::Gunzip;
 use super::{TransportConfig, fault};
 
+/// How long the end of a body may come after the last event.
+const PARTING: Duration = Duration::from_millis(50);
+
 /// A body to be read. Dropped before its end, it closes the connection.
 pub(crate) struct AnswerBody {
     /// Gone when it has ended or failed.
@@ -23,6 +27,7 @@ pub(crate) struct AnswerBody {
     deadlines: Deadlines,
     /// The first chunk does not count as the first event.
     held: bool,
+    parting: bool,
     config: TransportConfig,
 }
 
@@ -44,6 +49,7 @@ impl AnswerBody {
             coding: Coding::of(headers),
             deadlines,
             held: false,
+            parting: false,
             config: config.clone(),
         }
     }
@@ -56,6 +62,19 @@ impl AnswerBody {
     /// The first event has come.
     pub(crate) fn begun(&mut self) {
         self.deadlines.begun();
+    }
+
+    /// All events have come. Ready when the body has ended too, so that its connection can be used again, or when that
+    /// takes too long to wait for.
+    pub(crate) fn poll_parting(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if !self.parting {
+            self.parting = true;
+            self.deadlines.parting(PARTING);
+        }
+        if !matches!(ready!(self.poll_chunk(context)), Ok(None)) {
+            self.incoming = None;
+        }
+        Poll::Ready(())
     }
 
     /// The next chunk, which is not empty; `None` after the last, when the body is complete.
@@ -140,7 +159,12 @@ impl Coding {
         let Some(coding) = headers.get(CONTENT_ENCODING) else {
             return Self::Identity;
         };
-        match coding.as_bytes().trim_ascii().to_ascii_lowercase().as_slice() {
+        match coding
+            .as_bytes()
+            .trim_ascii()
+            .to_ascii_lowercase()
+            .as_slice()
+        {
             b"" | b"identity" => Self::Identity,
             b"gzip" | b"x-gzip" => Self::Gzip(Box::new(Gunzip::new())),
             _ => Self::Unknown,
@@ -151,7 +175,9 @@ impl Coding {
         match self {
             Self::Identity => Ok(data),
             Self::Gzip(gunzip) => gunzip.decode(&data).map_err(fault::undecodable),
-            Self::Unknown => Err(fault::undecodable("a content-encoding that was not asked for")),
+            Self::Unknown => Err(fault::undecodable(
+                "a content-encoding that was not asked for",
+            )),
         }
     }
 

@@ -43,7 +43,10 @@ impl Connector {
             .https_or_http()
             .enable_all_versions()
             .wrap_connector(dialer);
-        Ok(Self { https, limit: config.connect })
+        Ok(Self {
+            https,
+            limit: config.connect,
+        })
     }
 }
 
@@ -60,7 +63,9 @@ impl Service<Uri> for Connector {
         let limit = self.limit;
         let connecting = self.https.call(uri);
         Box::pin(async move {
-            let stream = tokio::time::timeout(limit, connecting).await.map_err(|_| TooSlow(limit))??;
+            let stream = tokio::time::timeout(limit, connecting)
+                .await
+                .map_err(|_| TooSlow(limit))??;
             Ok(TokioIo::new(Link::new(stream)))
         })
     }
@@ -77,10 +82,16 @@ struct Dialer {
 
 impl Dialer {
     fn new(config: &TransportConfig) -> Result<Self, TransportError> {
-        let guard = Guard { deny_private: config.deny_private };
+        let guard = Guard {
+            deny_private: config.deny_private,
+        };
         let direct = prepared(HttpConnector::new_with_resolver(Resolver::new(guard)));
         let tunnel = config.proxy.as_deref().map(tunnel).transpose()?;
-        Ok(Self { guard, direct, tunnel })
+        Ok(Self {
+            guard,
+            direct,
+            tunnel,
+        })
     }
 }
 
@@ -125,7 +136,10 @@ fn tunnel(proxy: &str) -> Result<Tunnel<HttpConnector<GaiResolver>>, TransportEr
     if uri.scheme() != Some(&Scheme::HTTP) {
         return Err(TransportError::Proxy);
     }
-    let tunnel = Tunnel::new(uri, prepared(HttpConnector::new_with_resolver(GaiResolver::new())));
+    let tunnel = Tunnel::new(
+        uri,
+        prepared(HttpConnector::new_with_resolver(GaiResolver::new())),
+    );
     Ok(match intercept.basic_auth() {
         Some(auth) => tunnel.with_auth(auth.clone()),
         None => tunnel,
@@ -135,6 +149,20 @@ fn tunnel(proxy: &str) -> Result<Tunnel<HttpConnector<GaiResolver>>, TransportEr
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn small_writes_leave_at_once() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri = format!("http://{}", listener.local_addr().unwrap())
+            .parse()
+            .unwrap();
+        let stream = Dialer::new(&TransportConfig::default())
+            .unwrap()
+            .call(uri)
+            .await
+            .unwrap();
+        assert!(stream.inner().nodelay().unwrap());
+    }
 
     #[test]
     fn only_http_proxies_are_taken() {

@@ -50,6 +50,11 @@ impl Deadlines {
         }
     }
 
+    /// All has come that was waited for; the end of the body may take so long.
+    pub(super) fn parting(&mut self, grace: Duration) {
+        self.phase = Phase::Until(Instant::now() + grace, Timer::Idle);
+    }
+
     /// Something came.
     pub(super) fn progressed(&mut self) {
         if let Phase::Flowing(waiting) = &mut self.phase {
@@ -89,7 +94,11 @@ impl Deadlines {
             Phase::Until(deadline, timer) => (*deadline, *timer),
             Phase::Flowing(waiting) => {
                 let idle = *waiting.get_or_insert_with(Instant::now) + self.idle;
-                if idle < self.end { (idle, Timer::Idle) } else { (self.end, Timer::Stream) }
+                if idle < self.end {
+                    (idle, Timer::Idle)
+                } else {
+                    (self.end, Timer::Stream)
+                }
             }
         }
     }

@@ -22,7 +22,10 @@ pub(super) fn timed_out(timer: Timer, config: &TransportConfig) -> BackendError 
         Timer::Answer => "the model server did not answer",
         Timer::Stream => "the model server did not come to an end",
     };
-    BackendError::new(BackendFault::TimedOut(timer), format!("{what} within {limit:?} ({name})"))
+    BackendError::new(
+        BackendFault::TimedOut(timer),
+        format!("{what} within {limit:?} ({name})"),
+    )
 }
 
 /// No answer came.
@@ -31,11 +34,20 @@ pub(super) fn not_answered(error: legacy::Error, config: &TransportConfig) -> Ba
         return with_source(timed_out(Timer::Connect, config), error);
     }
     let (fault, message) = if find::<Refused>(&error).is_some() {
-        (BackendFault::Unreachable, "the model server's address is not allowed")
+        (
+            BackendFault::Unreachable,
+            "the model server's address is not allowed",
+        )
     } else if error.is_connect() || was_not_sent(&error) {
-        (BackendFault::Unreachable, "the model server cannot be reached")
+        (
+            BackendFault::Unreachable,
+            "the model server cannot be reached",
+        )
     } else {
-        (BackendFault::Failed, "the model server closed the connection before it answered")
+        (
+            BackendFault::Failed,
+            "the model server closed the connection before it answered",
+        )
     };
     with_source(BackendError::new(fault, message), error)
 }

@@ -27,7 +27,10 @@ struct Sink {
 
 impl Gunzip {
     pub(super) fn new() -> Self {
-        Self { decoder: GzDecoder::new(Sink::default()), allowed: FREE }
+        Self {
+            decoder: GzDecoder::new(Sink::default()),
+            allowed: FREE,
+        }
     }
 
     /// All that this chunk and those before give.
@@ -115,7 +118,10 @@ mod tests {
     fn a_bomb_a_cut_and_rubbish_are_errors() {
         let bomb = compressed(&[&vec![0; 50_000_000]]).concat();
         let mut gunzip = Gunzip::new();
-        assert!(bomb.chunks(16 * 1024).any(|chunk| gunzip.decode(chunk).is_err()));
+        assert!(
+            bomb.chunks(16 * 1024)
+                .any(|chunk| gunzip.decode(chunk).is_err())
+        );
         let whole = compressed(&[b"hello"]).concat();
         let mut gunzip = Gunzip::new();
         gunzip.decode(&whole[..whole.len() - 3]).unwrap();

@@ -24,7 +24,9 @@ pub(super) fn answered<B>(response: &Response<B>) {
 /// Whether the request failed on a connection that had worked before and gave not a single byte this time: the server
 /// had closed it meanwhile. HTTP/2 connections say themselves what they did not process.
 pub(super) fn was_stale(error: &Error) -> bool {
-    let Some(connected) = error.connect_info().filter(|connected| !connected.is_negotiated_h2())
+    let Some(connected) = error
+        .connect_info()
+        .filter(|connected| !connected.is_negotiated_h2())
     else {
         return false;
     };
@@ -65,7 +67,10 @@ pub(super) struct Link<T> {
 
 impl<T> Link<T> {
     pub(super) fn new(io: T) -> Self {
-        Self { io: TokioIo::new(io), state: Arc::default() }
+        Self {
+            io: TokioIo::new(io),
+            state: Arc::default(),
+        }
     }
 }
 

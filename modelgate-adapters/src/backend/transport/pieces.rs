@@ -19,7 +19,11 @@ pub(super) struct Pieces {
 impl Pieces {
     pub(super) fn new(pieces: Vec<Bytes>) -> Self {
         let left = pieces.iter().map(|piece| piece.len() as u64).sum();
-        Self { pieces: pieces.into(), next: 0, left }
+        Self {
+            pieces: pieces.into(),
+            next: 0,
+            left,
+        }
     }
 }
 
@@ -56,7 +60,7 @@ mod tests {
 
     #[tokio::test]
     async fn pieces_go_out_as_they_are_and_can_go_out_again() {
-        let pieces = ["{\"a\":", "", "1}"].map(Bytes::from_static);
+        let pieces = [&b"{\"a\":"[..], b"", b"1}"].map(Bytes::from_static);
         let body = Pieces::new(pieces.to_vec());
         for body in [body.clone(), body] {
             assert_eq!(body.size_hint().exact(), Some(7));

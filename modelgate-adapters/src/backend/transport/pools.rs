@@ -40,7 +40,10 @@ pub(super) struct Pools {
 impl Pools {
     pub(super) fn new(connector: &Connector) -> Self {
         let fresh = builder().pool_max_idle_per_host(0).build(connector.clone());
-        let anonymous = Pool { client: builder().build(connector.clone()), authorization: None };
+        let anonymous = Pool {
+            client: builder().build(connector.clone()),
+            authorization: None,
+        };
         Self {
             connector: connector.clone(),
             anonymous: Arc::new(anonymous),
@@ -53,7 +56,10 @@ impl Pools {
         let Some(credential) = credential else {
             return Arc::clone(&self.anonymous);
         };
-        let pools = self.by_credential.read().unwrap_or_else(PoisonError::into_inner);
+        let pools = self
+            .by_credential
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         match pools.get(credential.reveal()) {
             Some(pool) => Arc::clone(pool),
             None => {
@@ -64,13 +70,19 @@ impl Pools {
     }
 
     fn open(&self, credential: &Secret) -> Arc<Pool> {
-        let mut pools = self.by_credential.write().unwrap_or_else(PoisonError::into_inner);
+        let mut pools = self
+            .by_credential
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         if pools.len() >= MOST_POOLS {
             pools.clear();
         }
         let pool = pools.entry(credential.reveal().into()).or_insert_with(|| {
             let client = builder().build(self.connector.clone());
-            Arc::new(Pool { client, authorization: bearer(credential) })
+            Arc::new(Pool {
+                client,
+                authorization: bearer(credential),
+            })
         });
         Arc::clone(pool)
     }

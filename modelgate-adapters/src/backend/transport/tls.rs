@@ -12,9 +12,14 @@ use rustls_pki_types::pem::PemObject;
 use super::TransportError;
 
 pub(super) fn config(ca_file: Option<&Path>) -> Result<ClientConfig, TransportError> {
-    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let mut roots = RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    };
     if let Some(path) = ca_file {
-        add(path, &mut roots).map_err(|source| TransportError::CaFile { path: path.to_owned(), source })?;
+        add(path, &mut roots).map_err(|source| TransportError::CaFile {
+            path: path.to_owned(),
+            source,
+        })?;
     }
     let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
@@ -45,7 +50,10 @@ mod tests {
     fn a_file_without_certificates_is_refused() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(b"no certificate").unwrap();
-        assert!(matches!(config(Some(file.path())), Err(TransportError::CaFile { .. })));
+        assert!(matches!(
+            config(Some(file.path())),
+            Err(TransportError::CaFile { .. })
+        ));
         assert!(config(Some(Path::new("/nowhere/ca.pem"))).is_err());
         assert!(config(None).is_ok());
     }

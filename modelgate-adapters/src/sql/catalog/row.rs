@@ -68,7 +68,7 @@ impl<'a> ModelChange<'a> {
 #[diesel(table_name = model_targets, treat_none_as_null = true, treat_none_as_default_value = false)]
 pub(super) struct TargetChange<'a> {
     kind: &'static str,
-    base_url: Option<&'a str>,
+    base_url: Option<String>,
     upstream_name: &'a str,
     credential: Option<String>,
     priority: i32,
@@ -81,7 +81,7 @@ impl<'a> TargetChange<'a> {
         let credential = target.credential.as_ref().map(|secret| sealer.seal(secret, &context));
         Ok(Self {
             kind: target.kind.as_str(),
-            base_url: target.base_url.as_ref().map(BaseUrl::as_str),
+            base_url: target.base_url.as_ref().map(ToString::to_string),
             upstream_name: &target.upstream_name,
             credential: credential.transpose().map_err(unavailable)?,
             priority: target.priority,

@@ -77,14 +77,13 @@ fn write_targets(connection: &mut SqliteConnection, sealer: &dyn Sealer, id: i64
     let mut old: Vec<TargetRow> = query.select(TargetRow::as_select()).load(connection)?;
     for (position, target) in (0..).zip(&new.targets) {
         let change = TargetChange::sealed(target, position, sealer)?;
-        match take_same(&mut old, target) {
-            Some(number) => diesel::update(model_targets::table.find(number)).set(change).execute(connection)?,
-            None => {
-                let number = next_id(connection, "model_targets")?;
-                let values = (model_targets::id.eq(number), model_targets::model_id.eq(id), change);
-                diesel::insert_into(model_targets::table).values(values).execute(connection)?
-            }
-        };
+        if let Some(number) = take_same(&mut old, target) {
+            diesel::update(model_targets::table.find(number)).set(change).execute(connection)?;
+        } else {
+            let number = next_id(connection, "model_targets")?;
+            let values = (model_targets::id.eq(number), model_targets::model_id.eq(id), change);
+            diesel::insert_into(model_targets::table).values(values).execute(connection)?;
+        }
     }
     let gone: Vec<i64> = old.iter().map(|row| row.id).collect();
     diesel::delete(model_targets::table.filter(model_targets::id.eq_any(gone))).execute(connection)?;

@@ -49,5 +49,5 @@ fn close(connection: &mut SqliteConnection, row: &OpenRow) -> QueryResult<()> {
     let held: Counts = api_keys::table.find(row.key_id).select(columns).first(connection)?;
     let spent = counted(row.prompt_bound).saturating_add(counted(row.completion));
     let after = quota::settle(balance(held), Timestamp::from_millis(row.admitted), counted(row.reserved), spent);
-    store_balance(connection, row.key_id, after).map(drop)
+    store_balance(connection, row.key_id, after)
 }

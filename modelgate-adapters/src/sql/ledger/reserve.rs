@@ -14,8 +14,9 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::settle::Settle;
 use super::{Counts, balance};
+use crate::sql::fixed::{self, Statement};
 use crate::sql::row::{IdText, count};
-use crate::sql::schema::{api_keys, usage};
+use crate::sql::schema::api_keys;
 use crate::sql::write::{Job, Message, Queue};
 
 /// Most that a request is promised, without which two absurd ones could not be added up. No request is ever charged more.
@@ -48,14 +49,14 @@ impl Reserve {
     /// Nothing is written before every reason to refuse is out of the way.
     fn promise(&self, connection: &mut SqliteConnection) -> Result<Result<Reservation, ReserveError>, Error> {
         let columns = (api_keys::used, api_keys::reserved, api_keys::quota_since);
-        let held = api_keys::table.find(self.admission.key.0).select(columns).first::<Counts>(connection).optional()?;
+        let held = api_keys::table.find(self.admission.key.0).select(columns).get_result::<Counts>(connection).optional()?;
         let Some(held) = held else { return Ok(refused("the key has no balance")) };
         let reservation = match self.decide(balance(held)) {
             Ok(reservation) => reservation,
             Err(exceeded) => return Ok(Err(exceeded.into())),
         };
         match self.open_row(connection, &reservation) {
-            Ok(_) => {}
+            Ok(()) => {}
             Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => return Ok(refused("the request has a row already")),
             Err(error) => return Err(error),
         }
@@ -75,36 +76,51 @@ impl Reserve {
         Ok(Reservation { promised, injected: bound.injected, balance })
     }
 
-    fn open_row(&self, connection: &mut SqliteConnection, reservation: &Reservation) -> QueryResult<usize> {
+    fn open_row(&self, connection: &mut SqliteConnection, reservation: &Reservation) -> QueryResult<()> {
         let admission = &self.admission;
         // A wall clock that went back must not put the request into a period that is over, where nothing is charged.
         let admitted = admission.admitted.max(reservation.balance.since);
-        let row = (
-            usage::id.eq(IdText::new(admission.request).as_str().to_owned()),
-            usage::key_id.eq(admission.key.0),
-            usage::model_id.eq(admission.model.0),
-            usage::model_name.eq(&*admission.model_name),
-            usage::stream.eq(i32::from(admission.stream)),
-            usage::client.eq(admission.client.to_string()),
-            usage::state.eq(RowState::Open.as_str()),
-            usage::prompt_bound.eq(count(admission.ask.prompt.min(TokenUsage::MOST))),
-            usage::reserved.eq(count(reservation.promised)),
-            (usage::prompt.eq(0), usage::cached.eq(0), usage::completion.eq(0), usage::reasoning.eq(0)),
-            usage::attempts.eq(0),
-            usage::admitted.eq(admitted.millis()),
-        );
-        diesel::insert_into(usage::table).values(row).execute(connection)
+        let (id, client) = (IdText::new(admission.request), admission.client.to_string());
+        let binds = [
+            id.as_str().into(),
+            admission.key.0.into(),
+            admission.model.0.into(),
+            (*admission.model_name).into(),
+            i64::from(admission.stream).into(),
+            client.as_str().into(),
+            RowState::Open.as_str().into(),
+            count(admission.ask.prompt.min(TokenUsage::MOST)).into(),
+            count(reservation.promised).into(),
+            admitted.millis().into(),
+        ];
+        fixed::execute::<InsertRow>(connection, &binds).map(drop)
     }
 
-    fn store(&self, connection: &mut SqliteConnection, balance: Balance) -> QueryResult<usize> {
-        let changes = (
-            api_keys::used.eq(count(balance.used)),
-            api_keys::reserved.eq(count(balance.reserved)),
-            api_keys::quota_since.eq(balance.since.millis()),
-            api_keys::last_used_at.eq(self.admission.admitted.millis()),
-        );
-        diesel::update(api_keys::table.find(self.admission.key.0)).set(changes).execute(connection)
+    fn store(&self, connection: &mut SqliteConnection, balance: Balance) -> QueryResult<()> {
+        let binds = [
+            count(balance.used).into(),
+            count(balance.reserved).into(),
+            balance.since.millis().into(),
+            self.admission.admitted.millis().into(),
+            self.admission.key.0.into(),
+        ];
+        fixed::execute::<UpdateKey>(connection, &binds).map(drop)
     }
+}
+
+struct InsertRow;
+
+impl Statement for InsertRow {
+    const TEXT: &'static str = "INSERT INTO usage (id, key_id, model_id, model_name, stream, client, state, \
+        prompt_bound, reserved, admitted, prompt, cached, completion, reasoning, attempts) \
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0)";
+}
+
+struct UpdateKey;
+
+impl Statement for UpdateKey {
+    const TEXT: &'static str =
+        "UPDATE api_keys SET used = ?, reserved = ?, quota_since = ?, last_used_at = ? WHERE id = ?";
 }
 
 fn refused(why: &'static str) -> Result<Reservation, ReserveError> {

@@ -9,6 +9,7 @@ use modelgate_ports::driven::{Attempt, Settlement};
 use tokio::sync::oneshot;
 
 use super::{Counts, balance, store_balance};
+use crate::sql::fixed::{self, Statement};
 use crate::sql::row::{IdText, count, counted, list, millis};
 use crate::sql::schema::{api_keys, model_targets, usage};
 use crate::sql::write::Job;
@@ -30,19 +31,22 @@ impl Settle {
 
     fn settle(&self, connection: &mut SqliteConnection) -> QueryResult<()> {
         let id = IdText::new(self.request);
-        let columns = (usage::key_id, usage::admitted, usage::reserved);
-        let open = usage::table.find(id.as_str()).filter(usage::state.eq(RowState::Open.as_str())).select(columns);
-        let Some((key, admitted, promised)) = open.first::<(i64, i64, i64)>(connection).optional()? else {
+        // The state is looked at here and not in the query: as a bound value it would meet the partial index of open rows,
+        // and SQLite plans such a query anew each time.
+        let balance_columns = (api_keys::used, api_keys::reserved, api_keys::quota_since);
+        let columns = (usage::state, usage::key_id, usage::admitted, usage::reserved, balance_columns);
+        let row = usage::table.inner_join(api_keys::table).filter(usage::id.eq(id.as_str())).select(columns);
+        let found = row.get_result::<(String, i64, i64, i64, Counts)>(connection).optional()?;
+        let open = found.filter(|(state, ..)| state == RowState::Open.as_str());
+        let Some((_, key, admitted, promised, held)) = open else {
             tracing::debug!(request.id = %self.request, "a request without an open row is not settled again");
             return Ok(());
         };
         let charged = if self.settlement.void { Spent::NOTHING } else { self.settlement.spent };
-        self.close_row(connection, id.as_str(), charged)?;
-        let columns = (api_keys::used, api_keys::reserved, api_keys::quota_since);
-        let held: Counts = api_keys::table.find(key).select(columns).first(connection)?;
-        let admitted = Timestamp::from_millis(admitted);
-        let after = quota::settle(balance(held), admitted, counted(promised), charged.usage.total());
-        store_balance(connection, key, after).map(drop)
+        let usage = charged.usage.believable();
+        self.close_row(connection, id.as_str(), Spent { usage, ..charged })?;
+        let after = quota::settle(balance(held), Timestamp::from_millis(admitted), counted(promised), usage.total());
+        store_balance(connection, key, after)
     }
 
     fn close_row(&self, connection: &mut SqliteConnection, id: &str, charged: Spent) -> QueryResult<()> {
@@ -50,28 +54,41 @@ impl Settle {
         let state = if *void { RowState::Void } else { RowState::Settled };
         let called = target.map(|target| called(connection, target)).transpose()?.flatten();
         let detail = detail(connection, attempts)?;
-        let tokens = charged.usage.believable();
-        let changes = (
-            (usage::state.eq(state.as_str()), usage::source.eq((!void).then(|| charged.source.as_str()))),
-            (usage::prompt.eq(count(tokens.prompt)), usage::cached.eq(count(tokens.cached))),
-            (usage::completion.eq(count(tokens.completion)), usage::reasoning.eq(count(tokens.reasoning))),
-            usage::status.eq(i32::from(*status)),
-            usage::error_code.eq(error.as_ref().map(|error| error.code.as_str())),
-            usage::error_message.eq(error.as_ref().map(|error| error.message.as_str())),
-            usage::target_id.eq(target.map(|target| target.0)),
-            usage::backend.eq(called.as_ref().map(|(kind, _)| kind.as_str())),
-            usage::target_name.eq(called.as_ref().map(|(_, name)| name.as_str())),
-            usage::attempts.eq(i32::try_from(attempts.len()).unwrap_or(i32::MAX)),
-            usage::attempt_detail.eq(detail),
-            (usage::first_token.eq(millis(*first_token)), usage::ended.eq(ended.millis())),
-        );
-        diesel::update(usage::table.find(id)).set(changes).execute(connection).map(drop)
+        let tokens = charged.usage;
+        let binds = [
+            state.as_str().into(),
+            (!void).then(|| charged.source.as_str()).into(),
+            count(tokens.prompt).into(),
+            count(tokens.cached).into(),
+            count(tokens.completion).into(),
+            count(tokens.reasoning).into(),
+            i64::from(*status).into(),
+            error.as_ref().map(|error| error.code.as_str()).into(),
+            error.as_ref().map(|error| error.message.as_str()).into(),
+            target.map(|target| target.0).into(),
+            called.as_ref().map(|(kind, _)| kind.as_str()).into(),
+            called.as_ref().map(|(_, name)| name.as_str()).into(),
+            i64::try_from(attempts.len()).unwrap_or(i64::MAX).into(),
+            detail.as_deref().into(),
+            millis(*first_token).into(),
+            ended.millis().into(),
+            id.into(),
+        ];
+        fixed::execute::<CloseRow>(connection, &binds).map(drop)
     }
+}
+
+struct CloseRow;
+
+impl Statement for CloseRow {
+    const TEXT: &'static str = "UPDATE usage SET state = ?, source = ?, prompt = ?, cached = ?, completion = ?, \
+        reasoning = ?, status = ?, error_code = ?, error_message = ?, target_id = ?, backend = ?, target_name = ?, \
+        attempts = ?, attempt_detail = ?, first_token = ?, ended = ? WHERE id = ?";
 }
 
 fn called(connection: &mut SqliteConnection, target: TargetId) -> QueryResult<Option<Called>> {
     let columns = (model_targets::kind, model_targets::upstream_name);
-    model_targets::table.find(target.0).select(columns).first(connection).optional()
+    model_targets::table.find(target.0).select(columns).get_result(connection).optional()
 }
 
 /// A line for each attempt; nothing when the first one answered, which the row says already.

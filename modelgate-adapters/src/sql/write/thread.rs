@@ -146,7 +146,9 @@ impl Thread {
     fn pay_owed(&mut self) {
         while let Some(job) = self.owed.pop_front() {
             if let Err(owed) = self.commit_alone(job) {
-                owed.into_iter().for_each(|job| self.owed.push_front(job));
+                if let Some(job) = owed {
+                    self.owed.push_front(job);
+                }
                 return;
             }
         }

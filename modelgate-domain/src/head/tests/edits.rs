@@ -292,6 +292,18 @@ fn the_form_of_vectors_is_set() {
 }
 
 #[test]
+fn a_body_that_says_it_all_is_left_alone() {
+    let body =
+        r#"{"model":"m","messages":[1],"stream":true,"stream_options":{"include_usage":true}}"#;
+    let head = read(Endpoint::Chat, body.as_bytes()).unwrap();
+    let send = Rewrite {
+        ask_usage: true,
+        ..AS_IT_IS
+    };
+    assert_eq!(head.edits(&send), []);
+}
+
+#[test]
 fn everything_else_stays_to_the_last_byte() {
     let rest = r#" "seed" : 9223372036854775807,"x":{"foo":[1e400,-0,0.1000000000000000055,18446744073709551615,"\ud800\u2028"]},
         "logit_bias":{"50256":-100,"50256":1},"messages":[{"content":"é😀\/"}]} "#;

@@ -53,7 +53,7 @@ async fn a_wall_clock_that_jumps_changes_nothing(limiter: &dyn RateLimiter, cloc
     let limits = Limits { rpm: Some(1), ..NONE };
     admitted(limiter, key, &limits, 0).await;
     let before = clock.now();
-    clock.set_wall(before.after(Duration::from_hours(1)));
+    clock.set_wall(before.after(Duration::from_secs(3600)));
     assert_eq!(refused(limiter, key, &limits, 0).await.retry_after, Duration::from_secs(60));
     clock.set_wall(before);
     clock.advance(Duration::from_secs(60));

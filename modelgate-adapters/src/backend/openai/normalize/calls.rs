@@ -45,11 +45,17 @@ impl Part {
     }
 
     fn said_id(&self) -> Option<&str> {
-        self.id.as_ref().map(|(_, id)| id.as_str()).filter(|id| !id.is_empty())
+        self.id
+            .as_ref()
+            .map(|(_, id)| id.as_str())
+            .filter(|id| !id.is_empty())
     }
 
     fn said_name(&self) -> Option<&str> {
-        self.name.as_ref().map(|(_, name)| name.as_str()).filter(|name| !name.is_empty())
+        self.name
+            .as_ref()
+            .map(|(_, name)| name.as_str())
+            .filter(|name| !name.is_empty())
     }
 }
 
@@ -89,7 +95,9 @@ impl Calls {
     ) {
         let next = self.0.iter().map(|call| call.index + 1).max().unwrap_or(0);
         let index = part.index.unwrap_or(next);
-        let id = part.said_id().map_or_else(|| new_id(request, choice, index), str::to_owned);
+        let id = part
+            .said_id()
+            .map_or_else(|| new_id(request, choice, index), str::to_owned);
         let mut front = String::new();
         if part.index.is_none() {
             front.push_str(&format!("\"index\":{index},"));
@@ -115,7 +123,10 @@ fn go_on(
     part: &Part,
     edits: &mut Vec<Edit<Bytes>>,
 ) {
-    let index = part.index.is_none().then(|| format!("\"index\":{}", call.index));
+    let index = part
+        .index
+        .is_none()
+        .then(|| format!("\"index\":{}", call.index));
     match (&part.id, index) {
         (Some((id, _)), Some(index)) => {
             edits.push(Edit::new(edit::pair(event, id), Bytes::from(index)));
@@ -142,7 +153,7 @@ fn insert(event: &[u8], at: &Range<usize>, mut front: String, edits: &mut Vec<Ed
     if is_empty {
         front.pop();
     }
-    if !front.is_empty() && event[at.start] == b'{' {
+    if !front.is_empty() {
         let place = at.start + 1;
         edits.push(Edit::new(place..place, Bytes::from(front)));
     }
