@@ -3,6 +3,7 @@
 mod echo;
 mod error;
 mod events;
+mod joined;
 mod ollama;
 mod openai;
 #[cfg(test)]

@@ -31,7 +31,10 @@ struct Shard {
 impl LocalLimiter {
     /// A limiter that has seen nothing.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, shards: std::array::from_fn(|_| Mutex::default()) }
+        Self {
+            clock,
+            shards: std::array::from_fn(|_| Mutex::default()),
+        }
     }
 
     /// Remembers requests admitted before this process began, oldest first, so that a restart resets no limit.
@@ -39,7 +42,8 @@ impl LocalLimiter {
         let (wall, now) = (self.clock.now().millis(), self.clock.monotonic());
         for row in rows {
             let age = u64::try_from(wall.saturating_sub(row.admitted.millis())).unwrap_or(0);
-            let admitted = Monotonic::from_start(now.since_start().saturating_sub(Duration::from_millis(age)));
+            let admitted =
+                Monotonic::from_start(now.since_start().saturating_sub(Duration::from_millis(age)));
             self.with(row.key, now, |window| window.remember(row.tokens, admitted));
         }
     }
@@ -53,7 +57,9 @@ impl LocalLimiter {
     /// A window is whole after every call, so a panic of another thread spoils nothing.
     fn shard(&self, key: KeyId) -> MutexGuard<'_, Shard> {
         let index = usize::try_from(key.0.unsigned_abs() % SHARDS as u64).unwrap_or(0);
-        self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
+        self.shards[index]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -69,10 +75,19 @@ impl Shard {
 
 #[async_trait]
 impl RateLimiter for LocalLimiter {
-    async fn admit(&self, key: KeyId, limits: &Limits, tokens: u64) -> Result<Admitted, LimitError> {
+    async fn admit(
+        &self,
+        key: KeyId,
+        limits: &Limits,
+        tokens: u64,
+    ) -> Result<Admitted, LimitError> {
         let at = self.clock.monotonic();
         let standing = self.with(key, at, |window| window.admit(limits, tokens, at))?;
-        Ok(Admitted { at, tokens, standing })
+        Ok(Admitted {
+            at,
+            tokens,
+            standing,
+        })
     }
 
     fn take_back(&self, key: KeyId, limits: &Limits, admitted: &Admitted) {
@@ -90,7 +105,10 @@ impl RateLimiter for LocalLimiter {
     async fn standing(&self, key: KeyId, limits: &Limits) -> Result<Standing, LimitError> {
         let now = self.clock.monotonic();
         let shard = self.shard(key);
-        Ok(shard.windows.get(&key).map_or_else(|| Window::default().standing(limits, now), |window| window.standing(limits, now)))
+        Ok(shard.windows.get(&key).map_or_else(
+            || Window::default().standing(limits, now),
+            |window| window.standing(limits, now),
+        ))
     }
 }
 
@@ -107,7 +125,12 @@ mod tests {
         (LocalLimiter::new(clock.clone()), clock)
     }
 
-    const TWO_A_MINUTE: Limits = Limits { rpm: Some(2), burst: None, tpm: Some(100), max_parallel: None };
+    const TWO_A_MINUTE: Limits = Limits {
+        rpm: Some(2),
+        burst: None,
+        tpm: Some(100),
+        max_parallel: None,
+    };
 
     #[tokio::test]
     async fn it_keeps_the_contract() {
@@ -119,7 +142,11 @@ mod tests {
     async fn a_restart_resets_nothing() {
         let (limiter, clock) = limiter();
         let before = |seconds: i64| Timestamp::from_millis(NOON.millis() - seconds * 1000);
-        let row = |seconds, tokens| Recent { key: KeyId(1), admitted: before(seconds), tokens };
+        let row = |seconds, tokens| Recent {
+            key: KeyId(1),
+            admitted: before(seconds),
+            tokens,
+        };
         limiter.restore(&[row(50, 30), row(20, 40)]);
         let wait = async || match limiter.admit(KeyId(1), &TWO_A_MINUTE, 0).await {
             Err(LimitError::Exceeded(exceeded)) => Some(exceeded.retry_after.as_secs()),
@@ -137,14 +164,24 @@ mod tests {
     async fn a_row_from_the_future_counts_as_of_now() {
         let (limiter, _clock) = limiter();
         let later = NOON.after(Duration::from_secs(3 * 3600));
-        limiter.restore(&[Recent { key: KeyId(1), admitted: later, tokens: 100 }]);
+        limiter.restore(&[Recent {
+            key: KeyId(1),
+            admitted: later,
+            tokens: 100,
+        }]);
         assert!(limiter.admit(KeyId(1), &TWO_A_MINUTE, 1).await.is_err());
     }
 
     #[tokio::test]
     async fn keys_that_fell_silent_take_no_memory() {
         let (limiter, clock) = limiter();
-        let held = || limiter.shards.iter().map(|shard| shard.lock().unwrap().windows.len()).sum::<usize>();
+        let held = || {
+            limiter
+                .shards
+                .iter()
+                .map(|shard| shard.lock().unwrap().windows.len())
+                .sum::<usize>()
+        };
         for key in 0..10_000 {
             let admitted = limiter.admit(KeyId(key), &TWO_A_MINUTE, 1).await.unwrap();
             limiter.finish(KeyId(key), &admitted, 1);
@@ -156,7 +193,10 @@ mod tests {
             limiter.admit(KeyId(key), &TWO_A_MINUTE, 1).await.unwrap();
         }
         assert!(held() <= 10_001, "{}", held());
-        assert!(limiter.shard(KeyId(5)).windows.contains_key(&KeyId(5)), "it has a request that runs");
+        assert!(
+            limiter.shard(KeyId(5)).windows.contains_key(&KeyId(5)),
+            "it has a request that runs"
+        );
         limiter.finish(KeyId(5), &running, 1);
     }
 }

@@ -29,7 +29,10 @@ impl AeadSealer {
     /// [`Unsealable`] should the cipher not take the key.
     pub fn new(key: &SecretKey, entropy: Arc<dyn Entropy>) -> Result<Self, Unsealable> {
         let key = UnboundKey::new(&CHACHA20_POLY1305, key.as_bytes()).map_err(|_| Unsealable)?;
-        Ok(Self { key: LessSafeKey::new(key), entropy })
+        Ok(Self {
+            key: LessSafeKey::new(key),
+            entropy,
+        })
     }
 }
 
@@ -42,7 +45,10 @@ impl Sealer for AeadSealer {
         self.key
             .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), aad, &mut text)
             .map_err(|_| Unsealable)?;
-        Ok(format!("{VERSION}{}", URL_SAFE_NO_PAD.encode([&nonce[..], &text].concat())))
+        Ok(format!(
+            "{VERSION}{}",
+            URL_SAFE_NO_PAD.encode([&nonce[..], &text].concat())
+        ))
     }
 
     fn open(&self, sealed: &str, context: &str) -> Result<Secret, Unsealable> {
@@ -51,9 +57,14 @@ impl Sealer for AeadSealer {
         let (nonce, rest) = bytes.split_first_chunk::<NONCE_LEN>().ok_or(Unsealable)?;
         let mut rest = rest.to_vec();
         let aad = Aad::from(context.as_bytes());
-        let plain =
-            self.key.open_in_place(Nonce::assume_unique_for_key(*nonce), aad, &mut rest).map_err(|_| Unsealable)?;
-        std::str::from_utf8(plain).ok().and_then(Secret::new).ok_or(Unsealable)
+        let plain = self
+            .key
+            .open_in_place(Nonce::assume_unique_for_key(*nonce), aad, &mut rest)
+            .map_err(|_| Unsealable)?;
+        std::str::from_utf8(plain)
+            .ok()
+            .and_then(Secret::new)
+            .ok_or(Unsealable)
     }
 }
 
@@ -64,7 +75,11 @@ mod tests {
     use super::*;
 
     fn sealer(key: &str) -> AeadSealer {
-        AeadSealer::new(&SecretKey::parse(key).unwrap(), Arc::new(SeededEntropy::new(1))).unwrap()
+        AeadSealer::new(
+            &SecretKey::parse(key).unwrap(),
+            Arc::new(SeededEntropy::new(1)),
+        )
+        .unwrap()
     }
 
     const ONE: &str = "0101010101010101010101010101010101010101010101010101010101010101";
@@ -84,7 +99,10 @@ mod tests {
     fn the_same_secret_never_looks_the_same_and_never_shows() {
         let cipher = sealer(ONE);
         let secret = Secret::new("sk-upstream-credential").unwrap();
-        let (one, other) = (cipher.seal(&secret, "x").unwrap(), cipher.seal(&secret, "x").unwrap());
+        let (one, other) = (
+            cipher.seal(&secret, "x").unwrap(),
+            cipher.seal(&secret, "x").unwrap(),
+        );
         assert_ne!(one, other);
         assert!(one.starts_with("v1:") && !one.contains("sk-"), "{one}");
     }
@@ -97,7 +115,11 @@ mod tests {
             let mut bytes = sealed.clone().into_bytes();
             bytes[index] = if bytes[index] == b'A' { b'B' } else { b'A' };
             let changed = String::from_utf8(bytes).unwrap();
-            assert_eq!(cipher.open(&changed, "x"), Err(Unsealable), "character {index}");
+            assert_eq!(
+                cipher.open(&changed, "x"),
+                Err(Unsealable),
+                "character {index}"
+            );
         }
         for text in ["", "v1:", "v1:AAAA", "v2:AAAA", "sk-plain", "v1:ключ"] {
             assert_eq!(cipher.open(text, "x"), Err(Unsealable), "{text}");
@@ -107,8 +129,13 @@ mod tests {
     #[test]
     fn without_randomness_nothing_is_sealed() {
         let mut entropy = modelgate_ports::driven::entropy::MockEntropy::new();
-        entropy.expect_fill().returning(|_| Err(modelgate_ports::driven::NoEntropy));
+        entropy
+            .expect_fill()
+            .returning(|_| Err(modelgate_ports::driven::NoEntropy));
         let cipher = AeadSealer::new(&SecretKey::parse(ONE).unwrap(), Arc::new(entropy)).unwrap();
-        assert_eq!(cipher.seal(&Secret::new("sk").unwrap(), "x"), Err(Unsealable));
+        assert_eq!(
+            cipher.seal(&Secret::new("sk").unwrap(), "x"),
+            Err(Unsealable)
+        );
     }
 }

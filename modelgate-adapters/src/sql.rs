@@ -14,7 +14,6 @@ mod migrate;
 mod open;
 mod read;
 mod row;
-#[rustfmt::skip]
 mod schema;
 mod usage_log;
 mod verify;
@@ -50,7 +49,10 @@ pub struct DatabaseConfig {
 impl DatabaseConfig {
     /// That file, and a second's worth of settlements at most lost with the power.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), fsync: Fsync::default() }
+        Self {
+            path: path.into(),
+            fsync: Fsync::default(),
+        }
     }
 }
 
@@ -96,7 +98,11 @@ impl Database {
     }
 
     fn new(path: &Path, writer: Option<Arc<Writer>>) -> Self {
-        Self { readers: Arc::new(Readers::new(Address::reading(path))), writer, path: path.into() }
+        Self {
+            readers: Arc::new(Readers::new(Address::reading(path))),
+            writer,
+            path: path.into(),
+        }
     }
 
     /// The file.
@@ -106,7 +112,9 @@ impl Database {
 
     /// Stores what is queued, empties the log into the file and ends the writer. Writing fails from then on.
     pub async fn close(&self) {
-        let Some(writer) = self.writer.clone() else { return };
+        let Some(writer) = self.writer.clone() else {
+            return;
+        };
         let readers = Arc::clone(&self.readers);
         let closing = tokio::task::spawn_blocking(move || {
             readers.close();
@@ -124,10 +132,22 @@ impl Database {
         }
     }
 
-    /// Whether it can be read and written now: for readiness.
+    /// Whether it can be read and written now: for readiness. After a failure it tries, so that a server which gets no
+    /// requests because it is not ready becomes ready again.
     pub async fn is_healthy(&self) -> bool {
-        let readable = self.read(|connection| connection::ping(connection).map_err(error::unavailable)).await.is_ok();
-        readable && self.writer.as_ref().is_none_or(|writer| writer.is_well())
+        let readable = self
+            .read(|connection| connection::ping(connection).map_err(error::unavailable))
+            .await
+            .is_ok();
+        let Some(writer) = &self.writer else {
+            return readable;
+        };
+        readable
+            && (writer.is_well()
+                || self
+                    .write(|connection| Ok(connection::touch(connection)?))
+                    .await
+                    .is_ok())
     }
 
     /// Runs `op` on a connection that cannot write.

@@ -14,12 +14,17 @@ pub struct TokenUsage {
 }
 
 impl TokenUsage {
-    /// Most tokens that one request is believed to use; a backend that tells more is not believed.
-    pub const MOST: u64 = 1 << 40;
+    /// Most tokens that a prompt or an answer is believed to have, far above any model's context.
+    pub const MOST: u64 = 100_000_000;
 
     /// Prompt and completion: what counts against a quota.
     pub const fn total(self) -> u64 {
         self.prompt.saturating_add(self.completion)
+    }
+
+    /// Whether a backend that tells these figures may be believed.
+    pub const fn is_believable(self) -> bool {
+        self.prompt <= Self::MOST && self.completion <= Self::MOST
     }
 
     /// The same with impossible figures made possible: nothing above [`TokenUsage::MOST`], no part above its whole.
@@ -66,9 +71,10 @@ impl Spent {
     /// Nothing: the request never did any work upstream.
     pub const NOTHING: Self = Self { usage: TokenUsage { prompt: 0, cached: 0, completion: 0, reasoning: 0 }, source: Source::Estimated };
 
-    /// What the backend told, made believable; without a word from it, the estimated prompt and the counted output.
+    /// What the backend told; without a believable word from it, the estimated prompt and the counted output.
     pub fn known(told: Option<TokenUsage>, prompt_estimate: u64, counted_output: u64) -> Self {
         let estimate = TokenUsage { prompt: prompt_estimate, completion: counted_output, ..TokenUsage::default() };
+        let told = told.filter(|told| told.is_believable());
         let source = if told.is_some() { Source::Upstream } else { Source::Estimated };
         Self { usage: told.unwrap_or(estimate).believable(), source }
     }
@@ -120,5 +126,7 @@ mod tests {
         assert_eq!(Spent::known(Some(usage(10, 0, 7, 0)), 99, 99).usage.total(), 17);
         let estimated = Spent::known(None, 20, 3);
         assert_eq!((estimated.usage.total(), estimated.source), (23, Source::Estimated));
+        let absurd = Spent::known(Some(usage(i64::MAX as u64, 0, 7, 0)), 20, 3);
+        assert_eq!(absurd, estimated);
     }
 }

@@ -8,7 +8,7 @@ mod vector;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use modelgate_domain::head::Encoding;
 use modelgate_domain::{Endpoint, TokenUsage, json};
 use modelgate_ports::driven::{
@@ -18,6 +18,7 @@ use modelgate_ports::driven::{
 use self::answer::Answers;
 use self::prompt::Prompt;
 use self::stream::EchoStream;
+use super::joined::joined;
 
 const DEFAULT_DIMENSIONS: u64 = 64;
 const MOST_DIMENSIONS: u64 = 4096;
@@ -48,7 +49,7 @@ impl Backend for EchoBackend {
         let body = if call.head.endpoint == Endpoint::Embeddings {
             vectors(&call, &body, &prompt)?
         } else {
-            let answers = Answers::new(&call, prompt, self.clock.now().seconds());
+            let answers = Answers::new(&call, &prompt, self.clock.now().seconds());
             if call.head.stream {
                 ReplyBody::Stream(Box::new(EchoStream::new(answers, call.head.include_usage)))
             } else {
@@ -119,17 +120,6 @@ fn dimensions(body: &[u8]) -> Result<u64, BackendError> {
         error.param = Some("dimensions".to_owned());
         error
     })
-}
-
-fn joined(pieces: &[Bytes]) -> Bytes {
-    if let [piece] = pieces {
-        return piece.clone();
-    }
-    let mut whole = BytesMut::with_capacity(pieces.iter().map(Bytes::len).sum());
-    pieces
-        .iter()
-        .for_each(|piece| whole.extend_from_slice(piece));
-    whole.freeze()
 }
 
 #[cfg(test)]

@@ -160,7 +160,7 @@ impl Backend for OpenAiBackend {
 
 async fn whole(answer: Answer, call: &Call<'_>, names: &Names) -> Result<ReplyBody, BackendError> {
     let pieces = answer.body.whole(MOST_JSON).await?;
-    let reply = whole::reply(pieces, call, names)?;
+    let reply = whole::reply(&pieces, call, names)?;
     if call.head.stream {
         return Err(error::nonsense(
             "the model server did not answer with a stream",

@@ -73,10 +73,8 @@ enum Field {
 }
 
 impl Reader {
-    /// Takes the next chunk. The one before must have been read to its end.
+    /// Takes the next chunk. The one before must have been read until there was no event.
     pub(crate) fn feed(&mut self, chunk: Bytes) {
-        self.clear();
-        self.hold();
         self.chunk = chunk;
         self.at = 0;
     }
@@ -94,6 +92,10 @@ impl Reader {
             }
         }
         self.check()?;
+        // Nobody waits for the memory of a chunk that was read.
+        self.hold();
+        self.chunk = Bytes::new();
+        self.at = 0;
         Ok(None)
     }
 
@@ -102,7 +104,8 @@ impl Reader {
     /// # Errors
     /// The event is too long.
     pub(crate) fn finish(&mut self) -> Result<Option<Event<'_>>, TooLong> {
-        self.feed(Bytes::new());
+        self.clear();
+        self.hold();
         if !self.line.is_empty() {
             self.take(&Line::Held);
         }

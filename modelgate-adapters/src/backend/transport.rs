@@ -96,7 +96,7 @@ pub enum TransportError {
 
 /// The client. Shared by all backends of a process.
 pub struct Transport {
-    config: TransportConfig,
+    config: Arc<TransportConfig>,
     pools: Pools,
 }
 
@@ -126,9 +126,10 @@ impl Transport {
     /// [`TransportError`] when a setting cannot be used.
     pub fn new(config: TransportConfig) -> Result<Self, TransportError> {
         let connector = Connector::new(&config)?;
+        let pools = Pools::new(&connector);
         Ok(Self {
-            pools: Pools::new(&connector),
-            config,
+            config: Arc::new(config),
+            pools,
         })
     }
 
@@ -144,7 +145,7 @@ impl Transport {
             Err(timer) => return Err(fault::timed_out(timer, &self.config)),
         };
         let (head, body) = response.into_parts();
-        let body = AnswerBody::new(body, &head.headers, deadlines, &self.config);
+        let body = AnswerBody::new(body, &head.headers, deadlines, Arc::clone(&self.config));
         Ok(Answer {
             status: head.status,
             headers: head.headers,

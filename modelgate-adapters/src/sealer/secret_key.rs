@@ -56,7 +56,11 @@ impl SecretKey {
     /// [`SecretKeyError::Malformed`], which does not repeat the text.
     pub fn parse(text: &str) -> Result<Self, SecretKeyError> {
         let text = text.trim();
-        let bytes = if text.len() == 2 * LENGTH { from_hex(text) } else { from_base64(text) };
+        let bytes = if text.len() == 2 * LENGTH {
+            from_hex(text)
+        } else {
+            from_base64(text)
+        };
         let bytes = bytes.and_then(|bytes| <[u8; LENGTH]>::try_from(bytes).ok());
         bytes.map(Self).ok_or(SecretKeyError::Malformed)
     }
@@ -68,29 +72,49 @@ impl SecretKey {
     /// what was sealed with it would be lost.
     pub fn load_or_create(path: &Path, entropy: &dyn Entropy) -> Result<Self, SecretKeyError> {
         match fs::read_to_string(path) {
-            Ok(text) => Self::parse(&text).map_err(|_| SecretKeyError::MalformedFile(path.to_owned())),
+            Ok(text) => {
+                Self::parse(&text).map_err(|_| SecretKeyError::MalformedFile(path.to_owned()))
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Self::create(path, entropy),
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(SecretKeyError::MalformedFile(path.to_owned())),
-            Err(source) => Err(SecretKeyError::Read { path: path.to_owned(), source }),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                Err(SecretKeyError::MalformedFile(path.to_owned()))
+            }
+            Err(source) => Err(SecretKeyError::Read {
+                path: path.to_owned(),
+                source,
+            }),
         }
     }
 
     fn create(path: &Path, entropy: &dyn Entropy) -> Result<Self, SecretKeyError> {
         let mut bytes = [0; LENGTH];
-        entropy.fill(&mut bytes).map_err(|_| SecretKeyError::NoEntropy)?;
+        entropy
+            .fill(&mut bytes)
+            .map_err(|_| SecretKeyError::NoEntropy)?;
         let key = Self(bytes);
-        key.store(path).map_err(|source| SecretKeyError::Create { path: path.to_owned(), source })?;
+        key.store(path).map_err(|source| SecretKeyError::Create {
+            path: path.to_owned(),
+            source,
+        })?;
         Ok(key)
     }
 
     /// Written beside its place and then moved there, so that a crash leaves no half key.
     fn store(&self, path: &Path) -> io::Result<()> {
         if let Some(folder) = path.parent() {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder)?;
         }
         let mut draft = path.as_os_str().to_owned();
         draft.push(".new");
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&draft)?;
         writeln!(file, "{}", self.to_hex())?;
         file.sync_all()?;
         fs::rename(&draft, path)
@@ -98,7 +122,9 @@ impl SecretKey {
 
     fn to_hex(&self) -> String {
         let digits = self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
+        digits
+            .filter_map(|digit| char::from_digit(digit.into(), 16))
+            .collect()
     }
 
     pub(super) const fn as_bytes(&self) -> &[u8; LENGTH] {
@@ -113,14 +139,29 @@ impl fmt::Debug for SecretKey {
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u8>> = text.chars().map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect();
-    Some(digits?.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+    let digits: Option<Vec<u8>> = text
+        .chars()
+        .map(|digit| {
+            digit
+                .to_digit(16)
+                .and_then(|digit| u8::try_from(digit).ok())
+        })
+        .collect();
+    Some(
+        digits?
+            .chunks_exact(2)
+            .map(|pair| pair[0] << 4 | pair[1])
+            .collect(),
+    )
 }
 
 /// Both alphabets, with or without padding.
 fn from_base64(text: &str) -> Option<Vec<u8>> {
-    let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-    [&STANDARD, &URL_SAFE].into_iter().find_map(|alphabet| GeneralPurpose::new(alphabet, config).decode(text).ok())
+    let config =
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    [&STANDARD, &URL_SAFE]
+        .into_iter()
+        .find_map(|alphabet| GeneralPurpose::new(alphabet, config).decode(text).ok())
 }
 
 #[cfg(test)]
@@ -136,7 +177,10 @@ mod tests {
         let key = SecretKey([0xfb; LENGTH]);
         let check = |text: &str, good: bool| match SecretKey::parse(text) {
             Ok(parsed) => assert!(good && parsed == key, "{text}"),
-            Err(error) => assert!(!good && matches!(error, SecretKeyError::Malformed), "{text}"),
+            Err(error) => assert!(
+                !good && matches!(error, SecretKeyError::Malformed),
+                "{text}"
+            ),
         };
         check(&"fb".repeat(32), true);
         check(&format!(" {}\n", "FB".repeat(32)), true);
@@ -156,9 +200,19 @@ mod tests {
         let path = folder.path().join("data/secret.key");
         let made = SecretKey::load_or_create(&path, &SeededEntropy::new(7)).unwrap();
         let rights = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!((rights(&path), rights(path.parent().unwrap())), (0o600, 0o700));
-        assert_eq!(SecretKey::load_or_create(&path, &SeededEntropy::new(8)).unwrap(), made);
-        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "no draft is left");
+        assert_eq!(
+            (rights(&path), rights(path.parent().unwrap())),
+            (0o600, 0o700)
+        );
+        assert_eq!(
+            SecretKey::load_or_create(&path, &SeededEntropy::new(8)).unwrap(),
+            made
+        );
+        assert_eq!(
+            fs::read_dir(path.parent().unwrap()).unwrap().count(),
+            1,
+            "no draft is left"
+        );
     }
 
     #[test]

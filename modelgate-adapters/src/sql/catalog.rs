@@ -35,9 +35,15 @@ impl SqlCatalog {
     /// # Errors
     /// When they cannot be read.
     pub async fn load(sql: Database, sealer: Arc<dyn Sealer>) -> Result<Self, StoreError> {
-        let memory = Arc::new(Memory { sealer, shown: ArcSwap::default(), warned: Mutex::default() });
+        let memory = Arc::new(Memory {
+            sealer,
+            shown: ArcSwap::default(),
+            warned: Mutex::default(),
+        });
         let reading = Arc::clone(&memory);
-        let models = sql.read(move |connection| reading.read(connection).map_err(WriteError::into_store)).await?;
+        let models = sql
+            .read(move |connection| reading.read(connection).map_err(WriteError::into_store))
+            .await?;
         memory.shown.store(models);
         Ok(Self { sql, memory })
     }
@@ -53,18 +59,29 @@ impl SqlCatalog {
             let told = op(connection, &*writing.sealer)?;
             Ok((told, writing.read(connection)?))
         };
-        self.sql.write_then(write, move |(_, models): &(T, Arc<Models>)| showing.shown.store(Arc::clone(models))).await
+        self.sql
+            .write_then(write, move |(_, models): &(T, Arc<Models>)| {
+                showing.shown.store(Arc::clone(models))
+            })
+            .await
     }
 }
 
 impl Memory {
     fn read(&self, connection: &mut SqliteConnection) -> Result<Arc<Models>, WriteError> {
-        let models = load::models(connection, &*self.sealer, &mut |model, target| self.warn(model, target))?;
+        let models = load::models(connection, &*self.sealer, &mut |model, target| {
+            self.warn(model, target)
+        })?;
         Ok(Arc::new(Models::new(models)))
     }
 
     fn warn(&self, model: &str, target: TargetId) {
-        if self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(target) {
+        if self
+            .warned
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(target)
+        {
             tracing::warn!(
                 model.name = model,
                 target.id = target.0,
@@ -88,20 +105,29 @@ impl Catalog for SqlCatalog {
     #[tracing::instrument(name = "sql.models.insert", level = "debug", skip_all)]
     async fn insert(&self, new: &NewModel) -> Result<Arc<Model>, StoreError> {
         let new = new.clone();
-        let (id, models) = self.change(move |connection, sealer| store::insert(connection, sealer, &new)).await?;
-        models.get(id).cloned().ok_or(super::error::corrupt("models", "id"))
+        let (id, models) = self
+            .change(move |connection, sealer| store::insert(connection, sealer, &new))
+            .await?;
+        models
+            .get(id)
+            .cloned()
+            .ok_or(super::error::corrupt("models", "id"))
     }
 
     #[tracing::instrument(name = "sql.models.replace", level = "debug", skip_all, fields(model.id = id.0))]
     async fn replace(&self, id: ModelId, new: &NewModel) -> Result<Option<Arc<Model>>, StoreError> {
         let new = new.clone();
-        let (_, models) = self.change(move |connection, sealer| store::replace(connection, sealer, id, &new)).await?;
+        let (_, models) = self
+            .change(move |connection, sealer| store::replace(connection, sealer, id, &new))
+            .await?;
         Ok(models.get(id).cloned())
     }
 
     #[tracing::instrument(name = "sql.models.remove", level = "debug", skip_all, fields(model.id = id.0))]
     async fn remove(&self, id: ModelId) -> Result<bool, StoreError> {
-        let (removed, _) = self.change(move |connection, _| Ok(store::remove(connection, id)?)).await?;
+        let (removed, _) = self
+            .change(move |connection, _| Ok(store::remove(connection, id)?))
+            .await?;
         Ok(removed)
     }
 }

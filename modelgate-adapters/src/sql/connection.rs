@@ -36,7 +36,9 @@ fn uri(path: &Path, mode: &str) -> String {
     }
     for &byte in path.as_os_str().as_bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' | b'~' => uri.push(byte.into()),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' | b'~' => {
+                uri.push(byte.into())
+            }
             _ => write!(uri, "%{byte:02X}").unwrap_or_default(),
         }
     }
@@ -47,12 +49,17 @@ fn uri(path: &Path, mode: &str) -> String {
 pub(super) fn reader(address: &Address) -> Result<SqliteConnection, diesel::ConnectionError> {
     let mut connection = SqliteConnection::establish(&address.0)?;
     let set_up = "PRAGMA busy_timeout = 2000; PRAGMA query_only = ON;";
-    connection.batch_execute(set_up).map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
+    connection
+        .batch_execute(set_up)
+        .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
     Ok(connection)
 }
 
 /// The connection that writes. The log is emptied into the file by the keeper, not in the middle of a commit.
-pub(super) fn writer(address: &Address, fsync: Fsync) -> Result<SqliteConnection, diesel::ConnectionError> {
+pub(super) fn writer(
+    address: &Address,
+    fsync: Fsync,
+) -> Result<SqliteConnection, diesel::ConnectionError> {
     let mut connection = SqliteConnection::establish(&address.0)?;
     let synchronous = match fsync {
         Fsync::Always => "FULL",
@@ -63,7 +70,9 @@ pub(super) fn writer(address: &Address, fsync: Fsync) -> Result<SqliteConnection
         "PRAGMA busy_timeout = 2000; PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; \
          PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 16777216; PRAGMA foreign_keys = ON;"
     );
-    connection.batch_execute(&set_up).map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
+    connection
+        .batch_execute(&set_up)
+        .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
     Ok(connection)
 }
 
@@ -92,6 +101,11 @@ pub(super) fn ping(connection: &mut SqliteConnection) -> QueryResult<()> {
     pragma_number(connection, "schema_version").map(drop)
 }
 
+/// Writes something that means nothing, to see whether it can.
+pub(super) fn touch(connection: &mut SqliteConnection) -> QueryResult<()> {
+    connection.batch_execute("PRAGMA user_version = 1")
+}
+
 #[derive(QueryableByName)]
 struct Number {
     #[diesel(sql_type = Integer)]
@@ -99,7 +113,10 @@ struct Number {
 }
 
 /// The value of a pragma that is a number.
-pub(super) fn pragma_number(connection: &mut SqliteConnection, pragma: &'static str) -> QueryResult<i32> {
+pub(super) fn pragma_number(
+    connection: &mut SqliteConnection,
+    pragma: &'static str,
+) -> QueryResult<i32> {
     let query = diesel::sql_query(format!("SELECT {pragma} AS number FROM pragma_{pragma}"));
     query.get_result::<Number>(connection).map(|row| row.number)
 }
@@ -110,17 +127,29 @@ mod tests {
 
     #[test]
     fn paths_hold_no_options() {
-        let check = |path: &str, expected: &str| assert_eq!(Address::writing(Path::new(path)).0, expected);
+        let check =
+            |path: &str, expected: &str| assert_eq!(Address::writing(Path::new(path)).0, expected);
         check("/data/modelgate.db", "file:/data/modelgate.db?mode=rw");
         check("data/a b.db", "file:./data/a%20b.db?mode=rw");
-        check("/x?mode=memory&cache=shared#y%", "file:/x%3Fmode%3Dmemory%26cache%3Dshared%23y%25?mode=rw");
+        check(
+            "/x?mode=memory&cache=shared#y%",
+            "file:/x%3Fmode%3Dmemory%26cache%3Dshared%23y%25?mode=rw",
+        );
         check(":memory:", "file:./%3Amemory%3A?mode=rw");
         check("file:x", "file:./file%3Ax?mode=rw");
     }
 
     #[test]
     fn old_versions_are_told_from_new_ones() {
-        for (version, good) in [("3.51.3", true), ("3.51.2", false), ("3.53.0", true), ("4.0.0", true), ("3.9.9", false), ("", false), ("3.x", false)] {
+        for (version, good) in [
+            ("3.51.3", true),
+            ("3.51.2", false),
+            ("3.53.0", true),
+            ("4.0.0", true),
+            ("3.9.9", false),
+            ("", false),
+            ("3.x", false),
+        ] {
             assert_eq!(is_recent_enough(version), good, "{version}");
         }
     }

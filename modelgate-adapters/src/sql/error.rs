@@ -46,7 +46,9 @@ impl WriteError {
 /// Reads a violated uniqueness as `Taken`.
 pub(super) fn taken<T>(outcome: Result<T, Error>, field: &'static str) -> Result<T, WriteError> {
     match outcome {
-        Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => Err(StoreError::Taken { field }.into()),
+        Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {
+            Err(StoreError::Taken { field }.into())
+        }
         other => Ok(other?),
     }
 }

@@ -13,8 +13,14 @@ pub(super) fn make_folder(path: &Path) -> Result<(), OpenError> {
     if folder.as_os_str().is_empty() {
         return Ok(());
     }
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
-    made.map_err(|source| OpenError::Folder { path: folder, source })
+    let made = DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&folder);
+    made.map_err(|source| OpenError::Folder {
+        path: folder,
+        source,
+    })
 }
 
 /// The right to write, which one process at a time can have. It goes when this is dropped, and with the process.
@@ -31,11 +37,22 @@ impl Drop for Lock {
 
 pub(super) fn lock(path: &Path) -> Result<Lock, OpenError> {
     let lock_path = beside(path, ".lock");
-    let failed = |source| OpenError::File { path: lock_path.clone(), source };
-    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&lock_path).map_err(failed)?;
+    let failed = |source| OpenError::File {
+        path: lock_path.clone(),
+        source,
+    };
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&lock_path)
+        .map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(Lock(file)),
-        Err(TryLockError::WouldBlock) => Err(OpenError::Locked { path: path.to_owned() }),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Locked {
+            path: path.to_owned(),
+        }),
         Err(TryLockError::Error(source)) => Err(failed(source)),
     }
 }
@@ -44,18 +61,30 @@ pub(super) fn lock(path: &Path) -> Result<Lock, OpenError> {
 ///
 /// The file is not opened again while the database is: closing any handle of it would drop the locks of all.
 pub(super) fn make_private(path: &Path) -> Result<(), OpenError> {
-    let failed = |source| OpenError::File { path: path.to_owned(), source };
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+    let failed = |source| OpenError::File {
+        path: path.to_owned(),
+        source,
+    };
+    match OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+    {
         Ok(_) => return Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(failed(error)),
     }
     let found = fs::metadata(path).map_err(failed)?;
     if !found.is_file() {
-        return Err(OpenError::NotADatabase { path: path.to_owned() });
+        return Err(OpenError::NotADatabase {
+            path: path.to_owned(),
+        });
     }
     if found.permissions().readonly() {
-        return Err(OpenError::ReadOnly { path: path.to_owned() });
+        return Err(OpenError::ReadOnly {
+            path: path.to_owned(),
+        });
     }
     for file in [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")] {
         tighten(&file).map_err(failed)?;
@@ -65,9 +94,10 @@ pub(super) fn make_private(path: &Path) -> Result<(), OpenError> {
 
 fn tighten(path: &Path) -> io::Result<()> {
     match fs::metadata(path) {
-        Ok(found) if found.permissions().mode() & 0o077 != 0 => {
-            fs::set_permissions(path, Permissions::from_mode(found.permissions().mode() & 0o700))
-        }
+        Ok(found) if found.permissions().mode() & 0o077 != 0 => fs::set_permissions(
+            path,
+            Permissions::from_mode(found.permissions().mode() & 0o700),
+        ),
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }

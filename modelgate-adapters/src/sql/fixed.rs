@@ -48,8 +48,14 @@ pub(super) trait Statement: 'static {
 }
 
 /// Runs a statement with these values and tells how many rows it changed.
-pub(super) fn execute<S: Statement>(connection: &mut SqliteConnection, binds: &[Bind<'_>]) -> QueryResult<usize> {
-    let bound: Bound<'_, S> = Bound { binds, statement: PhantomData };
+pub(super) fn execute<S: Statement>(
+    connection: &mut SqliteConnection,
+    binds: &[Bind<'_>],
+) -> QueryResult<usize> {
+    let bound: Bound<'_, S> = Bound {
+        binds,
+        statement: PhantomData,
+    };
     bound.execute(connection)
 }
 
@@ -73,7 +79,11 @@ impl<S: Statement> QueryFragment<Sqlite> for Bound<'_, S> {
             match binds.next() {
                 Some(Bind::Integer(value)) => out.push_bind_param::<Nullable<BigInt>, _>(value)?,
                 Some(Bind::Text(value)) => out.push_bind_param::<Nullable<Text>, _>(value)?,
-                None => return Err(diesel::result::Error::QueryBuilderError("a value is missing".into())),
+                None => {
+                    return Err(diesel::result::Error::QueryBuilderError(
+                        "a value is missing".into(),
+                    ));
+                }
             }
             out.push_sql(piece);
         }
@@ -106,15 +116,29 @@ mod tests {
     #[test]
     fn values_take_their_places_each_time_anew() {
         let mut connection = SqliteConnection::establish(":memory:").unwrap();
-        connection.batch_execute("CREATE TABLE t (a BIGINT NOT NULL PRIMARY KEY, b TEXT)").unwrap();
+        connection
+            .batch_execute("CREATE TABLE t (a BIGINT NOT NULL PRIMARY KEY, b TEXT)")
+            .unwrap();
         for (number, text) in [(1, Some("x'; DROP TABLE t; --")), (2, None), (3, Some("z"))] {
-            assert_eq!(execute::<Insert>(&mut connection, &[number.into(), text.into()]), Ok(1));
+            assert_eq!(
+                execute::<Insert>(&mut connection, &[number.into(), text.into()]),
+                Ok(1)
+            );
         }
-        assert_eq!(execute::<Update>(&mut connection, &["y".into(), Some(3).into()]), Ok(1));
-        assert_eq!(execute::<Update>(&mut connection, &["y".into(), Bind::Integer(None)]), Ok(0));
+        assert_eq!(
+            execute::<Update>(&mut connection, &["y".into(), Some(3).into()]),
+            Ok(1)
+        );
+        assert_eq!(
+            execute::<Update>(&mut connection, &["y".into(), Bind::Integer(None)]),
+            Ok(0)
+        );
         let rows: Vec<(i64, Option<String>)> = t::table.order(t::a).load(&mut connection).unwrap();
         let text = |text: &str| Some(text.to_owned());
-        assert_eq!(rows, [(1, text("x'; DROP TABLE t; --")), (2, None), (3, text("y"))]);
+        assert_eq!(
+            rows,
+            [(1, text("x'; DROP TABLE t; --")), (2, None), (3, text("y"))]
+        );
     }
 
     #[test]

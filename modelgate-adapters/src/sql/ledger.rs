@@ -13,15 +13,18 @@ use diesel::sqlite::SqliteConnection;
 use modelgate_domain::quota::{self, Balance};
 use modelgate_domain::time::{Period, Zone};
 use modelgate_domain::{KeyId, RequestId, Timestamp};
-use modelgate_ports::driven::{Admission, Clock, LedgerError, QuotaLedger, Reservation, ReserveError, Settlement};
+use modelgate_ports::BoxError;
+use modelgate_ports::driven::{
+    Admission, Clock, LedgerError, QuotaLedger, Reservation, ReserveError, Settlement,
+};
 use tokio::sync::oneshot;
 
+use super::Database;
 use super::error::{corrupt, unavailable};
 use super::fixed::{self, Statement};
 use super::row::{count, counted};
 use super::schema::api_keys;
 use super::write::Closed;
-use super::{Database, Job};
 use reserve::Reserve;
 use settle::Settle;
 
@@ -43,29 +46,57 @@ pub struct SqlLedger {
 impl SqlLedger {
     /// The ledger of that database; periods begin at midnight of that zone.
     pub fn new(sql: Database, zone: Zone, clock: Arc<dyn Clock>) -> Self {
-        Self { sql, zone: Arc::new(zone), clock }
+        Self {
+            sql,
+            zone: Arc::new(zone),
+            clock,
+        }
     }
 
-    fn queue(&self, job: Box<dyn Job>) -> Result<(), Closed> {
-        self.sql.submit(job)
+    /// Queues the question; the answer comes once it is committed.
+    fn ask(
+        &self,
+        admission: &Admission,
+    ) -> Result<oneshot::Receiver<reserve::Answer>, ReserveError> {
+        let writer = self.sql.writer.as_ref().ok_or_else(|| no_promise(Closed))?;
+        let place = writer.place().map_err(no_promise)?;
+        let (reply, answer) = oneshot::channel();
+        let (zone, clock) = (Arc::clone(&self.zone), Arc::clone(&self.clock));
+        let job = Reserve::new(admission, zone, clock, writer.queue(), reply, place);
+        writer.submit(Box::new(job)).map_err(no_promise)?;
+        Ok(answer)
     }
+}
+
+fn no_promise(cause: impl Into<BoxError>) -> ReserveError {
+    ReserveError::Unavailable(cause.into())
 }
 
 /// Balances as they stand in the key's row.
 type Counts = (i64, i64, i64);
 
 fn balance((used, reserved, since): Counts) -> Balance {
-    Balance { used: counted(used), reserved: counted(reserved), since: Timestamp::from_millis(since) }
+    Balance {
+        used: counted(used),
+        reserved: counted(reserved),
+        since: Timestamp::from_millis(since),
+    }
 }
 
 struct UpdateBalance;
 
 impl Statement for UpdateBalance {
-    const TEXT: &'static str = "UPDATE api_keys SET used = ?, reserved = ?, quota_since = ? WHERE id = ?";
+    const TEXT: &'static str =
+        "UPDATE api_keys SET used = ?, reserved = ?, quota_since = ? WHERE id = ?";
 }
 
 fn store_balance(connection: &mut SqliteConnection, key: i64, balance: Balance) -> QueryResult<()> {
-    let binds = [count(balance.used).into(), count(balance.reserved).into(), balance.since.millis().into(), key.into()];
+    let binds = [
+        count(balance.used).into(),
+        count(balance.reserved).into(),
+        balance.since.millis().into(),
+        key.into(),
+    ];
     fixed::execute::<UpdateBalance>(connection, &binds).map(drop)
 }
 
@@ -73,21 +104,20 @@ fn store_balance(connection: &mut SqliteConnection, key: i64, balance: Balance) 
 impl QuotaLedger for SqlLedger {
     #[tracing::instrument(name = "sql.ledger.reserve", level = "debug", skip_all)]
     async fn reserve(&self, admission: &Admission) -> Result<Reservation, ReserveError> {
-        let failed = |cause: modelgate_ports::BoxError| ReserveError::Unavailable(cause);
-        let writer = self.sql.writer.as_ref().ok_or_else(|| failed(Closed.into()))?;
-        let place = writer.place().map_err(|crowded| failed(crowded.into()))?;
-        let (reply, answer) = oneshot::channel();
-        let job = Reserve::new(admission, Arc::clone(&self.zone), Arc::clone(&self.clock), writer.queue(), reply, place);
-        self.queue(Box::new(job)).map_err(|closed| failed(closed.into()))?;
-        let answer = tokio::time::timeout(PATIENCE, answer).await.map_err(|late| failed(late.into()))?;
-        answer.map_err(|_| failed(Closed.into()))?.map(reserve::Promise::keep)
+        let answer = self.ask(admission)?;
+        let answer = tokio::time::timeout(PATIENCE, answer)
+            .await
+            .map_err(no_promise)?;
+        answer.map_err(no_promise)?.map(reserve::Promise::keep)
     }
 
     #[tracing::instrument(name = "sql.ledger.settle", level = "debug", skip_all)]
     async fn settle(&self, request: RequestId, settlement: Settlement) -> Result<(), LedgerError> {
         let (reply, stored) = oneshot::channel();
         let job = Settle::new(request, settlement, Some(reply));
-        self.queue(Box::new(job)).map_err(|closed| LedgerError(closed.into()))?;
+        self.sql
+            .submit(Box::new(job))
+            .map_err(|closed| LedgerError(closed.into()))?;
         match tokio::time::timeout(STALL, stored).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(LedgerError(Closed.into())),
@@ -99,7 +129,8 @@ impl QuotaLedger for SqlLedger {
     }
 
     fn abandon(&self, request: RequestId, settlement: Settlement) {
-        if self.queue(Box::new(Settle::new(request, settlement, None))).is_err() {
+        let job = Settle::new(request, settlement, None);
+        if self.sql.submit(Box::new(job)).is_err() {
             tracing::error!(request.id = %request, "a request ended after its ledger; the next start closes it as recovered");
         }
     }
@@ -108,8 +139,14 @@ impl QuotaLedger for SqlLedger {
     async fn balance(&self, key: KeyId, now: Timestamp) -> Result<Balance, LedgerError> {
         let zone = Arc::clone(&self.zone);
         let reading = self.sql.read(move |connection| {
-            let columns = (api_keys::quota_period, (api_keys::used, api_keys::reserved, api_keys::quota_since));
-            let found = api_keys::table.find(key.0).select(columns).first::<(Option<String>, Counts)>(connection);
+            let columns = (
+                api_keys::quota_period,
+                (api_keys::used, api_keys::reserved, api_keys::quota_since),
+            );
+            let found = api_keys::table
+                .find(key.0)
+                .select(columns)
+                .first::<(Option<String>, Counts)>(connection);
             let (period, counts) = found.map_err(unavailable)?;
             let period = period.map_or(Some(Period::Total), |word| Period::parse(&word));
             let period = period.ok_or(corrupt("api_keys", "quota_period"))?;

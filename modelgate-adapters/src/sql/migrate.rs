@@ -22,9 +22,16 @@ pub(super) enum Standing {
 
 /// Compares the steps a database took with those this program knows.
 pub(super) fn standing(connection: &mut SqliteConnection) -> Result<Standing, BoxError> {
-    let applied: HashSet<String> = connection.applied_migrations()?.iter().map(ToString::to_string).collect();
+    let applied: HashSet<String> = connection
+        .applied_migrations()?
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     let known: Vec<Box<dyn Migration<Sqlite>>> = MIGRATIONS.migrations()?;
-    let known: HashSet<String> = known.iter().map(|migration| migration.name().version().to_string()).collect();
+    let known: HashSet<String> = known
+        .iter()
+        .map(|migration| migration.name().version().to_string())
+        .collect();
     Ok(match applied.difference(&known).max() {
         Some(unknown) => Standing::Newer(unknown.clone()),
         None if applied.len() < known.len() => Standing::Behind,
@@ -53,7 +60,15 @@ mod tests {
                 diesel::RunQueryDsl::execute(query, connection).expect(stringify!($table));
             )* };
         }
-        read!(id_counters, api_keys, key_secrets, models, model_aliases, model_targets, usage);
+        read!(
+            id_counters,
+            api_keys,
+            key_secrets,
+            models,
+            model_aliases,
+            model_targets,
+            usage
+        );
     }
 
     #[test]
@@ -76,7 +91,14 @@ mod tests {
     }
 
     fn tables(connection: &mut SqliteConnection) -> Vec<String> {
-        let query = diesel::sql_query("SELECT name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_autoindex%' ORDER BY name");
-        query.load::<Name>(connection).unwrap().into_iter().map(|row| row.name).collect()
+        let query = diesel::sql_query(
+            "SELECT name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_autoindex%' ORDER BY name",
+        );
+        query
+            .load::<Name>(connection)
+            .unwrap()
+            .into_iter()
+            .map(|row| row.name)
+            .collect()
     }
 }

@@ -10,8 +10,8 @@ use diesel::sqlite::SqliteConnection;
 use modelgate_ports::BoxError;
 
 use super::connection::{self, Address};
-use super::migrate::{self, Standing};
 use super::files::{self, Lock};
+use super::migrate::{self, Standing};
 use super::{DatabaseConfig, ledger};
 
 /// `MGAT`: what this program writes into the header of its files.
@@ -119,7 +119,8 @@ pub(super) fn exclusive(config: &DatabaseConfig) -> Result<Opened, OpenError> {
     let mut probe = connection::reader(&address).map_err(|source| failed(source.into()))?;
     let owner = check_owner(&mut probe, &path)?;
     drop(probe);
-    let mut connection = connection::writer(&address, config.fsync).map_err(|source| failed(source.into()))?;
+    let mut connection =
+        connection::writer(&address, config.fsync).map_err(|source| failed(source.into()))?;
     check_version(&mut connection).map_err(failed)??;
     if owner == Owner::Nobody {
         mark(&mut connection).map_err(|source| failed(source.into()))?;
@@ -127,23 +128,37 @@ pub(super) fn exclusive(config: &DatabaseConfig) -> Result<Opened, OpenError> {
     bring_up_to_date(&mut connection, &path)?;
     check_small_tables(&mut connection, &path)?;
     ledger::recover(&mut connection).map_err(|source| failed(source.into_store().into()))?;
-    Ok(Opened { connection, path, lock })
+    Ok(Opened {
+        connection,
+        path,
+        lock,
+    })
 }
 
 pub(super) fn shared(path: &Path) -> Result<(), OpenError> {
     if !path.exists() {
-        return Err(OpenError::Missing { path: path.to_owned() });
+        return Err(OpenError::Missing {
+            path: path.to_owned(),
+        });
     }
     let failed = |source: BoxError| failure(path, source);
-    let mut connection = connection::reader(&Address::reading(path)).map_err(|source| failed(source.into()))?;
+    let mut connection =
+        connection::reader(&Address::reading(path)).map_err(|source| failed(source.into()))?;
     check_version(&mut connection).map_err(failed)??;
     if check_owner(&mut connection, path)? == Owner::Nobody {
-        return Err(OpenError::NotADatabase { path: path.to_owned() });
+        return Err(OpenError::NotADatabase {
+            path: path.to_owned(),
+        });
     }
     match migrate::standing(&mut connection).map_err(failed)? {
         Standing::UpToDate => Ok(()),
-        Standing::Behind => Err(OpenError::Older { path: path.to_owned() }),
-        Standing::Newer(step) => Err(OpenError::Newer { path: path.to_owned(), step }),
+        Standing::Behind => Err(OpenError::Older {
+            path: path.to_owned(),
+        }),
+        Standing::Newer(step) => Err(OpenError::Newer {
+            path: path.to_owned(),
+            step,
+        }),
     }
 }
 
@@ -162,13 +177,19 @@ fn check_owner(connection: &mut SqliteConnection, path: &Path) -> Result<Owner, 
     match (owner, schema) {
         (APPLICATION_ID, _) => Ok(Owner::Us),
         (0, 0) => Ok(Owner::Nobody),
-        _ => Err(OpenError::NotADatabase { path: path.to_owned() }),
+        _ => Err(OpenError::NotADatabase {
+            path: path.to_owned(),
+        }),
     }
 }
 
 fn check_version(connection: &mut SqliteConnection) -> Result<Result<(), OpenError>, BoxError> {
     let found = connection::version(connection)?;
-    Ok(if connection::is_recent_enough(&found) { Ok(()) } else { Err(OpenError::OldSqlite { found }) })
+    Ok(if connection::is_recent_enough(&found) {
+        Ok(())
+    } else {
+        Err(OpenError::OldSqlite { found })
+    })
 }
 
 fn mark(connection: &mut SqliteConnection) -> QueryResult<()> {
@@ -180,7 +201,10 @@ fn bring_up_to_date(connection: &mut SqliteConnection, path: &Path) -> Result<()
     match migrate::standing(connection).map_err(failed)? {
         Standing::UpToDate => Ok(()),
         Standing::Behind => migrate::run(connection).map_err(failed),
-        Standing::Newer(step) => Err(OpenError::Newer { path: path.to_owned(), step }),
+        Standing::Newer(step) => Err(OpenError::Newer {
+            path: path.to_owned(),
+            step,
+        }),
     }
 }
 
@@ -193,11 +217,26 @@ struct Finding {
 /// Checks the tables that say who may do what. The usage table is left out: it may hold millions of rows, and a start must
 /// not wait for them.
 fn check_small_tables(connection: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
-    for table in ["api_keys", "key_secrets", "models", "model_aliases", "model_targets", "id_counters"] {
+    for table in [
+        "api_keys",
+        "key_secrets",
+        "models",
+        "model_aliases",
+        "model_targets",
+        "id_counters",
+    ] {
         let check = diesel::sql_query(format!("PRAGMA quick_check({table})"));
-        let findings = check.load::<Finding>(connection).map_err(|source| failure(path, source.into()))?;
-        if let Some(finding) = findings.into_iter().find(|finding| finding.quick_check != "ok") {
-            return Err(OpenError::Damaged { path: path.to_owned(), finding: finding.quick_check });
+        let findings = check
+            .load::<Finding>(connection)
+            .map_err(|source| failure(path, source.into()))?;
+        if let Some(finding) = findings
+            .into_iter()
+            .find(|finding| finding.quick_check != "ok")
+        {
+            return Err(OpenError::Damaged {
+                path: path.to_owned(),
+                finding: finding.quick_check,
+            });
         }
     }
     Ok(())
@@ -209,7 +248,10 @@ fn failure(path: &Path, source: BoxError) -> OpenError {
     if told.contains("file is not a database") {
         OpenError::NotADatabase { path }
     } else if told.contains("malformed") {
-        OpenError::Damaged { path, finding: told }
+        OpenError::Damaged {
+            path,
+            finding: told,
+        }
     } else if told.contains("readonly database") {
         OpenError::ReadOnly { path }
     } else if told.contains("database is locked") {

@@ -24,7 +24,11 @@ pub(super) struct Readers {
 
 impl Readers {
     pub(super) fn new(address: Address) -> Self {
-        Self { address, room: Arc::new(Semaphore::new(CONNECTIONS)), idle: Mutex::default() }
+        Self {
+            address,
+            room: Arc::new(Semaphore::new(CONNECTIONS)),
+            idle: Mutex::default(),
+        }
     }
 
     pub(super) async fn read<T: Send + 'static>(
@@ -45,23 +49,26 @@ impl Readers {
     /// No reads from now on; those that run end first when their connection is dropped.
     pub(super) fn close(&self) {
         self.room.close();
-        self.take_idle().clear();
+        self.idle().clear();
     }
 
-    fn with_connection<T>(&self, op: impl FnOnce(&mut SqliteConnection) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let idle = self.take_idle().pop();
-        let mut connection = match idle {
+    fn with_connection<T>(
+        &self,
+        op: impl FnOnce(&mut SqliteConnection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let kept = self.idle().pop();
+        let mut connection = match kept {
             Some(connection) => connection,
             None => connection::reader(&self.address).map_err(unavailable)?,
         };
         let outcome = op(&mut connection);
         if !self.room.is_closed() {
-            self.take_idle().push(connection);
+            self.idle().push(connection);
         }
         outcome
     }
 
-    fn take_idle(&self) -> std::sync::MutexGuard<'_, Vec<SqliteConnection>> {
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<SqliteConnection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -36,8 +36,14 @@ impl Column {
     }
 
     /// A number that must fit.
-    pub(super) fn number<T: TryFrom<i64>>(&self, value: Option<i64>) -> Result<Option<T>, StoreError> {
-        value.map(T::try_from).transpose().map_err(|_| self.corrupt())
+    pub(super) fn number<T: TryFrom<i64>>(
+        &self,
+        value: Option<i64>,
+    ) -> Result<Option<T>, StoreError> {
+        value
+            .map(T::try_from)
+            .transpose()
+            .map_err(|_| self.corrupt())
     }
 
     /// A JSON list of texts.

@@ -111,4 +111,11 @@ diesel::joinable!(model_aliases -> models (model_id));
 diesel::joinable!(model_targets -> models (model_id));
 diesel::joinable!(usage -> api_keys (key_id));
 
-diesel::allow_tables_to_appear_in_same_query!(api_keys, key_secrets, model_aliases, model_targets, models, usage);
+diesel::allow_tables_to_appear_in_same_query!(
+    api_keys,
+    key_secrets,
+    model_aliases,
+    model_targets,
+    models,
+    usage
+);

@@ -38,14 +38,19 @@ impl UsageLog for SqlUsageLog {
     async fn rows(&self, filter: &RowFilter) -> Result<Vec<UsageRow>, StoreError> {
         let filter = filter.clone();
         let rows = self.sql.read(move |connection| {
-            let mut query = usage::table.left_join(api_keys::table.on(api_keys::id.eq(usage::key_id))).select(LogRow::as_select()).into_boxed();
+            let mut query = usage::table
+                .left_join(api_keys::table.on(api_keys::id.eq(usage::key_id)))
+                .select(LogRow::as_select())
+                .into_boxed();
             if let Some(before) = filter.before {
                 query = query.filter(usage::id.lt(IdText::new(before).as_str().to_owned()));
             }
             if let Some(key) = filter.key {
                 query = query.filter(usage::key_id.eq(key.0));
             }
-            let page = query.order(usage::id.desc()).limit(filter.limit.clamp(1, PAGE).into());
+            let page = query
+                .order(usage::id.desc())
+                .limit(filter.limit.clamp(1, PAGE).into());
             page.load::<LogRow>(connection).map_err(unavailable)
         });
         rows.await?.into_iter().map(UsageRow::try_from).collect()
@@ -57,7 +62,14 @@ impl UsageLog for SqlUsageLog {
         let made = Timestamp::from_millis(since.millis().saturating_sub(SLACK_MS).max(0));
         let first = RequestId::new(made, [0; 10]);
         let rows = self.sql.read(move |connection| {
-            let columns = (usage::key_id, usage::admitted, usage::state, usage::reserved, usage::prompt, usage::completion);
+            let columns = (
+                usage::key_id,
+                usage::admitted,
+                usage::state,
+                usage::reserved,
+                usage::prompt,
+                usage::completion,
+            );
             usage::table
                 .filter(usage::id.ge(IdText::new(first).as_str().to_owned()))
                 .filter(usage::admitted.ge(since.millis()))
@@ -73,6 +85,14 @@ impl UsageLog for SqlUsageLog {
 type RecentRow = (i64, i64, String, i64, i64, i64);
 
 fn recent((key, admitted, state, reserved, prompt, completion): RecentRow) -> Recent {
-    let tokens = if state == "open" { counted(reserved) } else { counted(prompt).saturating_add(counted(completion)) };
-    Recent { key: KeyId(key), admitted: Timestamp::from_millis(admitted), tokens }
+    let tokens = if state == "open" {
+        counted(reserved)
+    } else {
+        counted(prompt).saturating_add(counted(completion))
+    };
+    Recent {
+        key: KeyId(key),
+        admitted: Timestamp::from_millis(admitted),
+        tokens,
+    }
 }

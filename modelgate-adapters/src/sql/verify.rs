@@ -57,14 +57,32 @@ impl Database {
     /// # Errors
     /// When the database cannot be read.
     pub async fn verify_balances(&self) -> Result<Vec<Imbalance>, StoreError> {
-        let sums = self.read(|connection| diesel::sql_query(DIFFERENCES).load::<Sums>(connection).map_err(unavailable)).await?;
+        let sums = self
+            .read(|connection| {
+                diesel::sql_query(DIFFERENCES)
+                    .load::<Sums>(connection)
+                    .map_err(unavailable)
+            })
+            .await?;
         Ok(sums.into_iter().map(Imbalance::from).collect())
     }
 }
 
 impl From<Sums> for Imbalance {
     fn from(sums: Sums) -> Self {
-        let Sums { id, used, used_by_rows, reserved, reserved_by_rows } = sums;
-        Self { key: KeyId(id), used, used_by_rows, reserved, reserved_by_rows }
+        let Sums {
+            id,
+            used,
+            used_by_rows,
+            reserved,
+            reserved_by_rows,
+        } = sums;
+        Self {
+            key: KeyId(id),
+            used,
+            used_by_rows,
+            reserved,
+            reserved_by_rows,
+        }
     }
 }

@@ -77,17 +77,27 @@ impl Writer {
         let (queue, messages) = mpsc::channel();
         let well = Arc::new(AtomicBool::new(true));
         let path = opened.path.clone();
-        let failed = |source| OpenError::File { path: path.clone(), source };
+        let failed = |source| OpenError::File {
+            path: path.clone(),
+            source,
+        };
         let keeper = keeper::start(&opened.path, fsync, queue.clone()).map_err(failed)?;
         let thread = Thread::new(opened, messages, keeper, Arc::clone(&well), fsync);
         let named = std::thread::Builder::new().name("ledger".into());
         let thread = named.spawn(move || thread.run()).map_err(failed)?;
-        Ok(Self { queue, room: Arc::new(Semaphore::new(WAITING)), well, thread: Mutex::new(Some(thread)) })
+        Ok(Self {
+            queue,
+            room: Arc::new(Semaphore::new(WAITING)),
+            well,
+            thread: Mutex::new(Some(thread)),
+        })
     }
 
     /// A place among the calls that wait.
     pub(super) fn place(&self) -> Result<OwnedSemaphorePermit, Crowded> {
-        Arc::clone(&self.room).try_acquire_owned().map_err(|_| Crowded)
+        Arc::clone(&self.room)
+            .try_acquire_owned()
+            .map_err(|_| Crowded)
     }
 
     pub(super) fn queue(&self) -> Queue {
@@ -105,8 +115,11 @@ impl Writer {
     ) -> Result<T, StoreError> {
         let place = self.place().map_err(unavailable)?;
         let (reply, answer) = oneshot::channel();
-        self.submit(Box::new(Call::new(op, after, reply, place))).map_err(unavailable)?;
-        let answer = tokio::time::timeout(PATIENCE, answer).await.map_err(unavailable)?;
+        self.submit(Box::new(Call::new(op, after, reply, place)))
+            .map_err(unavailable)?;
+        let answer = tokio::time::timeout(PATIENCE, answer)
+            .await
+            .map_err(unavailable)?;
         answer.map_err(|_| unavailable(Closed))?
     }
 
@@ -127,7 +140,11 @@ impl Writer {
     pub(super) fn stop(&self) {
         // A thread that ended already does not listen.
         let _ended = self.queue.send(Message::Stop);
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if thread.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the database's writer ended with a panic");
         }

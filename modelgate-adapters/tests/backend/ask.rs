@@ -141,7 +141,6 @@ pub(crate) fn backend_with(config: TransportConfig) -> OpenAiBackend {
 pub(crate) fn impatient() -> TransportConfig {
     let short = Duration::from_millis(300);
     TransportConfig {
-        connect: short,
         first_event: short,
         idle: short,
         answer: short,

@@ -131,7 +131,8 @@ async fn case_57_a_new_connection_that_breaks_is_for_the_next_target() {
 #[tokio::test]
 async fn case_57_a_server_that_is_not_there_was_sent_nothing() {
     let upstream = Upstream::start(vec![ok()]).await;
-    let (url, _) = (upstream.url(), drop(upstream));
+    let url = upstream.url();
+    drop(upstream);
     for url in [url.as_str(), "http://no-such-host.invalid:80"] {
         let error = Ask::chat(url).send(&backend()).await.unwrap_err();
         assert_eq!(error.fault, BackendFault::Unreachable);

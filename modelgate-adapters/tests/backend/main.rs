@@ -1,4 +1,8 @@
 //! The backends against servers that misbehave, over real connections.
+#![expect(
+    clippy::unwrap_used,
+    reason = "in a test, what should not fail may panic"
+)]
 
 mod ask;
 mod body;

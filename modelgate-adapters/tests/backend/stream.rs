@@ -1,11 +1,13 @@
 //! Streamed answers.
 
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use modelgate_ports::driven::{BackendError, BackendFault};
+use tokio::sync::Notify;
 
 use crate::ask::{Ask, DONE, backend, delta, drain, next, shown};
 use crate::upstream::{Act, Upstream, answer, chunk, json, last_chunk, stream_head};
@@ -22,18 +24,20 @@ fn stream(parts: &[&str]) -> Act {
 
 #[tokio::test]
 async fn case_63_each_event_is_passed_on_when_it_comes() {
-    let pause = Act::Wait(Duration::from_millis(50));
+    let seen = Arc::new(Notify::new());
     let acts = vec![
         stream(&[&delta("a")]),
-        pause.clone(),
+        Act::Await(Arc::clone(&seen)),
         Act::Send(chunk(&delta("b"))),
-        pause,
+        Act::Await(Arc::clone(&seen)),
         Act::Send([chunk(DONE), last_chunk()].concat()),
     ];
     let upstream = Upstream::answering(acts).await;
     let mut stream = Ask::stream(&upstream.url()).open(&backend()).await.unwrap();
-    assert_eq!(next(&mut *stream).await.unwrap(), Some(shown("a")));
-    assert_eq!(next(&mut *stream).await.unwrap(), Some(shown("b")));
+    for word in ["a", "b"] {
+        assert_eq!(next(&mut *stream).await.unwrap(), Some(shown(word)));
+        seen.notify_one();
+    }
     assert_eq!(next(&mut *stream).await.unwrap(), None);
 }
 
@@ -156,12 +160,13 @@ async fn case_44_chunks_of_a_compressed_stream_are_not_delayed() {
     let head =
         b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-encoding: gzip\r\n\r\n";
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    let seen = Arc::new(Notify::new());
     let mut acts = vec![Act::Send(head.to_vec())];
     for word in ["a", "b", "c"] {
         encoder.write_all(delta(word).as_bytes()).unwrap();
         encoder.flush().unwrap();
         acts.push(Act::Send(std::mem::take(encoder.get_mut())));
-        acts.push(Act::Wait(Duration::from_millis(30)));
+        acts.push(Act::Await(Arc::clone(&seen)));
     }
     encoder.write_all(DONE.as_bytes()).unwrap();
     acts.push(Act::Send(encoder.finish().unwrap()));
@@ -170,6 +175,7 @@ async fn case_44_chunks_of_a_compressed_stream_are_not_delayed() {
     let mut stream = Ask::stream(&upstream.url()).open(&backend()).await.unwrap();
     for word in ["a", "b", "c"] {
         assert_eq!(next(&mut *stream).await.unwrap(), Some(shown(word)));
+        seen.notify_one();
     }
     assert_eq!(next(&mut *stream).await.unwrap(), None);
 }

@@ -17,8 +17,12 @@ fn timed_out(timer: Timer) -> BackendFault {
 async fn a_handshake_that_does_not_end_is_a_connection_that_does_not_stand() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}", listener.local_addr().unwrap());
+    let config = TransportConfig {
+        connect: Duration::from_millis(300),
+        ..TransportConfig::default()
+    };
     let error = Ask::chat(&url)
-        .send(&backend_with(impatient()))
+        .send(&backend_with(config))
         .await
         .unwrap_err();
     assert_eq!(error.fault, timed_out(Timer::Connect));
@@ -78,7 +82,7 @@ async fn case_75_a_stream_that_falls_silent_is_given_up() {
     assert_eq!((text, error.fault), (shown("a"), timed_out(Timer::Idle)));
     assert_eq!(
         error.message,
-        "the model server fell silent within 300ms (idle)"
+        "the model server was silent for 300ms (idle)"
     );
     upstream.closed_by_client(1).await;
 }

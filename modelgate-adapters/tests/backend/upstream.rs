@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -15,6 +15,8 @@ use tokio::time::{sleep, timeout};
 pub(crate) enum Act {
     Send(Vec<u8>),
     Wait(Duration),
+    /// Waits until the test says so.
+    Await(Arc<Notify>),
     /// Waits until the client has closed the connection.
     Hold,
     Close,
@@ -163,6 +165,7 @@ async fn serve(
                     }
                 }
                 Act::Wait(span) => sleep(span).await,
+                Act::Await(word) => word.notified().await,
                 Act::Hold => {
                     let mut rest = [0; 1024];
                     while stream.read(&mut rest).await.is_ok_and(|count| count > 0) {}

@@ -1,13 +1,15 @@
 //! Many requests at once: no key gets more than its quota, and balances are the sums of their rows.
 
 use std::sync::Arc;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 use modelgate_adapters::sql::{SqlKeyStore, SqlLedger, SqlUsageLog};
 use modelgate_domain::KeyId;
-use modelgate_ports::driven::{KeyStore as _, QuotaLedger as _, ReserveError, RowFilter, Settlement, UsageLog as _};
-use modelgate_ports::test_util::sample::{NOON, admission, quota, request_id, settlement};
+use modelgate_ports::driven::{
+    Admission, KeyStore as _, QuotaLedger as _, ReserveError, RowFilter, Settlement, UsageLog as _,
+};
 use modelgate_ports::test_util::SeededEntropy;
+use modelgate_ports::test_util::sample::{NOON, admission, quota, request_id, settlement};
 
 use crate::scratch::{Scratch, assert_balanced, ledger, new_keys};
 
@@ -27,9 +29,16 @@ async fn parallel_requests_never_get_more_than_the_quota() {
         let charged: u64 = tasks.join_all().await.into_iter().sum();
         ledger.flush().await;
         let balance = ledger.balance(key, NOON).await.expect("read");
-        assert_eq!((balance.used, balance.reserved), (charged, 0), "seed {seed}");
+        assert_eq!(
+            (balance.used, balance.reserved),
+            (charged, 0),
+            "seed {seed}"
+        );
         assert!(charged <= LIMIT, "seed {seed}: {charged}");
-        assert!(charged > LIMIT / 2, "seed {seed}: {charged}, so few that nothing was shown");
+        assert!(
+            charged > LIMIT / 2,
+            "seed {seed}: {charged}, so few that nothing was shown"
+        );
         assert_balanced(&sql).await;
     }
 }
@@ -42,7 +51,7 @@ async fn spend(ledger: Arc<SqlLedger>, key: KeyId, seed: u64, task: u64) -> u64 
         let (prompt, output) = (dice.between(0, 100), dice.between(1, 100));
         let admission = admission(key, task * 10 + round, Some(quota(LIMIT)), prompt, output);
         if dice.between(0, 9) == 0 {
-            drop_while_waiting(ledger.reserve(&admission));
+            go_while_waiting(&ledger, &admission);
             continue;
         }
         match ledger.reserve(&admission).await {
@@ -56,14 +65,26 @@ async fn spend(ledger: Arc<SqlLedger>, key: KeyId, seed: u64, task: u64) -> u64 
         let spent = settlement(prompt, dice.between(0, output));
         let total = spent.spent.usage.total();
         match dice.between(0, 3) {
-            0 => ledger.settle(admission.request, Settlement { void: true, ..spent }).await.expect("queued"),
+            0 => ledger
+                .settle(
+                    admission.request,
+                    Settlement {
+                        void: true,
+                        ..spent
+                    },
+                )
+                .await
+                .expect("queued"),
             1 => {
                 ledger.abandon(admission.request, spent.clone());
                 ledger.abandon(admission.request, spent);
                 charged += total;
             }
             _ => {
-                ledger.settle(admission.request, spent).await.expect("queued");
+                ledger
+                    .settle(admission.request, spent)
+                    .await
+                    .expect("queued");
                 charged += total;
             }
         }
@@ -71,10 +92,21 @@ async fn spend(ledger: Arc<SqlLedger>, key: KeyId, seed: u64, task: u64) -> u64 
     charged
 }
 
-/// Polls once, so that the call is queued, and goes.
-fn drop_while_waiting<T>(future: impl Future<Output = T>) {
-    let mut future = Box::pin(future);
-    let _ignored = future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+/// Asks and goes before the answer comes. Should it be there already, it is the caller's to give back.
+fn go_while_waiting(ledger: &SqlLedger, admission: &Admission) {
+    let mut asking = ledger.reserve(admission);
+    let answer = asking
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()));
+    drop(asking);
+    if let Poll::Ready(Ok(_)) = answer {
+        let nothing = Settlement {
+            void: true,
+            status: 499,
+            ..settlement(0, 0)
+        };
+        ledger.abandon(admission.request, nothing);
+    }
 }
 
 #[tokio::test]
@@ -84,13 +116,22 @@ async fn a_promise_that_nobody_waits_for_is_taken_back() {
     let [key] = new_keys(&sql).await;
     let ledger = ledger(&sql);
     for number in 0..200 {
-        drop_while_waiting(ledger.reserve(&admission(key, number, Some(quota(LIMIT)), 10, 10)));
+        go_while_waiting(&ledger, &admission(key, number, Some(quota(LIMIT)), 10, 10));
     }
     ledger.flush().await;
     ledger.flush().await; // the first may have been queued before the last promise was taken back
     assert_eq!(ledger.balance(key, NOON).await.expect("read").reserved, 0);
-    let rows = SqlUsageLog::new(sql.clone()).rows(&RowFilter { limit: 200, ..RowFilter::default() }).await.expect("read");
-    assert!(rows.iter().all(|row| row.state == "void" && row.status == Some(499)));
+    let rows = SqlUsageLog::new(sql.clone())
+        .rows(&RowFilter {
+            limit: 200,
+            ..RowFilter::default()
+        })
+        .await
+        .expect("read");
+    assert!(
+        rows.iter()
+            .all(|row| row.state == "void" && row.status == Some(499))
+    );
     assert_balanced(&sql).await;
 }
 
@@ -100,19 +141,44 @@ async fn a_key_shows_its_balance_and_when_it_was_used() {
     let sql = scratch.open();
     let [key] = new_keys(&sql).await;
     let ledger = ledger(&sql);
-    ledger.reserve(&admission(key, 1, None, 10, 20)).await.expect("no limit");
-    ledger.settle(request_id(NOON, 1), settlement(4, 5)).await.expect("committed");
-    ledger.reserve(&admission(key, 2, None, 10, 20)).await.expect("no limit");
-    let record = SqlKeyStore::new(sql).get(key).await.expect("read").expect("there");
-    assert_eq!((record.balance.used, record.balance.reserved, record.last_used_at), (9, 30, Some(NOON)));
+    ledger
+        .reserve(&admission(key, 1, None, 10, 20))
+        .await
+        .expect("no limit");
+    ledger
+        .settle(request_id(NOON, 1), settlement(4, 5))
+        .await
+        .expect("committed");
+    ledger
+        .reserve(&admission(key, 2, None, 10, 20))
+        .await
+        .expect("no limit");
+    let record = SqlKeyStore::new(sql)
+        .get(key)
+        .await
+        .expect("read")
+        .expect("there");
+    assert_eq!(
+        (
+            record.balance.used,
+            record.balance.reserved,
+            record.last_used_at
+        ),
+        (9, 30, Some(NOON))
+    );
 }
 
 #[tokio::test]
 async fn a_key_that_does_not_exist_gets_no_promise() {
     let scratch = Scratch::new();
     let sql = scratch.open();
-    let refused = ledger(&sql).reserve(&admission(KeyId(4711), 1, None, 1, 1)).await;
-    assert!(matches!(refused, Err(ReserveError::Unavailable(_))), "{refused:?}");
+    let refused = ledger(&sql)
+        .reserve(&admission(KeyId(4711), 1, None, 1, 1))
+        .await;
+    assert!(
+        matches!(refused, Err(ReserveError::Unavailable(_))),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test]
@@ -120,10 +186,25 @@ async fn the_check_finds_a_balance_that_was_tampered_with() {
     let scratch = Scratch::new();
     let sql = scratch.open();
     let [key, other] = new_keys(&sql).await;
-    ledger(&sql).reserve(&admission(key, 1, None, 10, 20)).await.expect("no limit");
-    scratch.execute(&format!("UPDATE api_keys SET used = used + 7, reserved = reserved - 30 WHERE id = {key}"));
+    ledger(&sql)
+        .reserve(&admission(key, 1, None, 10, 20))
+        .await
+        .expect("no limit");
+    scratch.execute(&format!(
+        "UPDATE api_keys SET used = used + 7, reserved = reserved - 30 WHERE id = {key}"
+    ));
     let found = sql.verify_balances().await.expect("read");
-    let [found] = found[..] else { panic!("{found:?}") };
+    let [found] = found[..] else {
+        panic!("{found:?}")
+    };
     assert!(found.key == key && found.key != other);
-    assert_eq!((found.used, found.used_by_rows, found.reserved, found.reserved_by_rows), (7, 0, 0, 30));
+    assert_eq!(
+        (
+            found.used,
+            found.used_by_rows,
+            found.reserved,
+            found.reserved_by_rows
+        ),
+        (7, 0, 0, 30)
+    );
 }

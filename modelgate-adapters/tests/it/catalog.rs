@@ -21,50 +21,94 @@ async fn catalog(sql: Database, key: &str) -> SqlCatalog {
 }
 
 fn with_credential(name: &str) -> NewModel {
-    let target = NewTarget { credential: Secret::new(CREDENTIAL), ..new_target("http://10.0.0.1:8000") };
-    NewModel { targets: vec![target], ..new_model(name) }
+    let target = NewTarget {
+        credential: Secret::new(CREDENTIAL),
+        ..new_target("http://10.0.0.1:8000")
+    };
+    NewModel {
+        targets: vec![target],
+        ..new_model(name)
+    }
 }
 
 fn credentials(model: &Model) -> Vec<Option<&str>> {
-    model.targets.iter().map(|target| target.credential.as_ref().map(Secret::reveal)).collect()
+    model
+        .targets
+        .iter()
+        .map(|target| target.credential.as_ref().map(Secret::reveal))
+        .collect()
 }
 
 #[tokio::test]
 async fn a_credential_is_on_the_disk_only_sealed() {
     let scratch = Scratch::new();
     let sql = scratch.open();
-    let stored = catalog(sql.clone(), "a1").await.insert(&with_credential("m")).await.expect("stored");
+    let stored = catalog(sql.clone(), "a1")
+        .await
+        .insert(&with_credential("m"))
+        .await
+        .expect("stored");
     let log = fs::read(format!("{}-wal", scratch.path().display())).expect("there");
     sql.close().await;
     let file = fs::read(scratch.path()).expect("there");
     for bytes in [log, file] {
         assert!(bytes.windows(3).any(|found| found == b"v1:"));
-        assert!(!bytes.windows(CREDENTIAL.len()).any(|found| found == CREDENTIAL.as_bytes()));
+        assert!(
+            !bytes
+                .windows(CREDENTIAL.len())
+                .any(|found| found == CREDENTIAL.as_bytes())
+        );
     }
     drop(sql);
     let again = catalog(scratch.open(), "a1").await;
-    assert_eq!(again.models().get(stored.id), Some(&stored), "it opens again with the same key");
+    assert_eq!(
+        again.models().get(stored.id),
+        Some(&stored),
+        "it opens again with the same key"
+    );
 }
 
 #[tokio::test]
 async fn with_another_key_the_model_stays_and_its_credential_is_left_out() {
     let scratch = Scratch::new();
-    let id = catalog(scratch.open(), "a1").await.insert(&with_credential("m")).await.expect("stored").id;
+    let id = catalog(scratch.open(), "a1")
+        .await
+        .insert(&with_credential("m"))
+        .await
+        .expect("stored")
+        .id;
     let other = catalog(scratch.open(), "b2").await;
     assert_eq!(credentials(other.models().get(id).expect("there")), [None]);
     drop(other);
     let first = catalog(scratch.open(), "a1").await;
-    assert_eq!(credentials(first.models().get(id).expect("there")), [Some(CREDENTIAL)], "nothing was lost by looking");
+    assert_eq!(
+        credentials(first.models().get(id).expect("there")),
+        [Some(CREDENTIAL)],
+        "nothing was lost by looking"
+    );
 }
 
 #[tokio::test]
 async fn a_credential_does_not_open_for_another_host() {
     let scratch = Scratch::new();
-    let id = catalog(scratch.open(), "a1").await.insert(&with_credential("m")).await.expect("stored").id;
-    for (url, expected) in [("http://10.0.0.1:8000/v2", Some(CREDENTIAL)), ("http://10.0.0.1:8001/v1", None), ("http://attacker.example/v1", None)] {
+    let id = catalog(scratch.open(), "a1")
+        .await
+        .insert(&with_credential("m"))
+        .await
+        .expect("stored")
+        .id;
+    for (url, expected) in [
+        ("http://10.0.0.1:8000/v2", Some(CREDENTIAL)),
+        ("http://10.0.0.1:8001/v1", None),
+        ("http://attacker.example/v1", None),
+    ] {
         scratch.execute(&format!("UPDATE model_targets SET base_url = '{url}'"));
         let catalog = catalog(scratch.open(), "a1").await;
-        assert_eq!(credentials(catalog.models().get(id).expect("there")), [expected], "{url}");
+        assert_eq!(
+            credentials(catalog.models().get(id).expect("there")),
+            [expected],
+            "{url}"
+        );
     }
 }
 
@@ -73,10 +117,23 @@ async fn a_target_that_stays_keeps_its_number() {
     let scratch = Scratch::new();
     let catalog = catalog(scratch.open(), "a1").await;
     let targets = |urls: &[&str]| urls.iter().map(|url| new_target(url)).collect::<Vec<_>>();
-    let stored = catalog.insert(&NewModel { targets: targets(&["http://a", "http://b", "http://b"]), ..new_model("m") }).await.expect("stored");
+    let stored = catalog
+        .insert(&NewModel {
+            targets: targets(&["http://a", "http://b", "http://b"]),
+            ..new_model("m")
+        })
+        .await
+        .expect("stored");
     let ids: Vec<i64> = stored.targets.iter().map(|target| target.id.0).collect();
-    let new = NewModel { targets: targets(&["http://b", "http://c"]), ..new_model("m") };
-    let replaced = catalog.replace(stored.id, &new).await.expect("stored").expect("there");
+    let new = NewModel {
+        targets: targets(&["http://b", "http://c"]),
+        ..new_model("m")
+    };
+    let replaced = catalog
+        .replace(stored.id, &new)
+        .await
+        .expect("stored")
+        .expect("there");
     let kept: Vec<i64> = replaced.targets.iter().map(|target| target.id.0).collect();
     assert_eq!(kept, [ids[1], ids[2] + 1]);
 }
@@ -84,16 +141,31 @@ async fn a_target_that_stays_keeps_its_number() {
 #[tokio::test]
 async fn what_makes_no_sense_is_said_and_not_guessed() {
     let scratch = Scratch::new();
-    catalog(scratch.open(), "a1").await.insert(&new_model("m")).await.expect("stored");
+    catalog(scratch.open(), "a1")
+        .await
+        .insert(&new_model("m"))
+        .await
+        .expect("stored");
     for (change, place) in [
         ("UPDATE models SET tiers = 'gold'", "models.tiers"),
-        ("UPDATE models SET tiers = '[]', options = 'x'", "models.options"),
-        ("UPDATE models SET options = '{}'; UPDATE model_targets SET kind = 'telnet'", "model_targets.kind"),
+        (
+            "UPDATE models SET tiers = '[]', options = 'x'",
+            "models.options",
+        ),
+        (
+            "UPDATE models SET options = '{}'; UPDATE model_targets SET kind = 'telnet'",
+            "model_targets.kind",
+        ),
     ] {
         scratch.execute(change);
         let key = SecretKey::parse(&"a1".repeat(32)).expect("a key");
         let sealer = AeadSealer::new(&key, Arc::new(SeededEntropy::new(3))).expect("a sealer");
-        let Err(error) = SqlCatalog::load(scratch.open(), Arc::new(sealer)).await else { panic!("{change} was read") };
-        assert_eq!(error.to_string(), format!("the store holds an impossible value in {place}"));
+        let Err(error) = SqlCatalog::load(scratch.open(), Arc::new(sealer)).await else {
+            panic!("{change} was read")
+        };
+        assert_eq!(
+            error.to_string(),
+            format!("the store holds an impossible value in {place}")
+        );
     }
 }

@@ -22,7 +22,9 @@ async fn models_in_sqlite_keep_the_contract() {
     let scratch = Scratch::new();
     let key = SecretKey::parse(&"a1".repeat(32)).expect("a key");
     let sealer = Arc::new(AeadSealer::new(&key, Arc::new(OsEntropy)).expect("a sealer"));
-    let catalog = SqlCatalog::load(scratch.open(), sealer).await.expect("read");
+    let catalog = SqlCatalog::load(scratch.open(), sealer)
+        .await
+        .expect("read");
     contract::catalog_contract(&catalog).await;
 }
 
@@ -30,7 +32,10 @@ async fn models_in_sqlite_keep_the_contract() {
 async fn the_ledger_in_sqlite_keeps_the_contract() {
     let scratch = Scratch::new();
     let sql = scratch.open();
-    let daily = Some(Quota { limit: 100, period: Period::Day });
+    let daily = Some(Quota {
+        limit: 100,
+        period: Period::Day,
+    });
     contract::ledger_contract(&ledger(&sql), new_keys_with(&sql, daily).await).await;
     assert_balanced(&sql).await;
 }

@@ -21,7 +21,11 @@ async fn everything_is_made_for_its_owner_only() {
     new_keys::<1>(&sql).await;
     assert_eq!(mode(scratch.path().parent().expect("a folder")), 0o700);
     for suffix in ["", "-wal", "-shm", ".lock"] {
-        assert_eq!(mode(format!("{}{suffix}", scratch.path().display())), 0o600, "{suffix}");
+        assert_eq!(
+            mode(format!("{}{suffix}", scratch.path().display())),
+            0o600,
+            "{suffix}"
+        );
     }
 }
 
@@ -40,7 +44,13 @@ fn a_second_opening_is_refused_until_the_first_is_closed() {
     let first = scratch.open();
     let error = refusal(scratch.try_open());
     assert!(matches!(&error, OpenError::Locked { path } if *path == scratch.path()));
-    assert_eq!(error.to_string(), format!("the database {} is in use by another process", scratch.path().display()));
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "the database {} is in use by another process",
+            scratch.path().display()
+        )
+    );
     drop(first);
     drop(scratch.open());
 }
@@ -52,7 +62,9 @@ async fn closing_frees_the_file_though_others_still_hold_it() {
     first.close().await;
     first.close().await;
     assert!(scratch.try_open().is_ok());
-    let late = SqlKeyStore::new(first).insert(&sample::new_key("late", 1)).await;
+    let late = SqlKeyStore::new(first)
+        .insert(&sample::new_key("late", 1))
+        .await;
     assert!(matches!(late, Err(StoreError::Unavailable(_))));
 }
 
@@ -70,13 +82,19 @@ fn other_files_are_refused_and_left_alone() {
 
 #[test]
 fn the_database_of_another_program_is_refused_and_left_alone() {
-    for sql in ["CREATE TABLE notes (text TEXT)", "PRAGMA application_id = 1"] {
+    for sql in [
+        "CREATE TABLE notes (text TEXT)",
+        "PRAGMA application_id = 1",
+    ] {
         let scratch = Scratch::new();
         fs::create_dir_all(scratch.path().parent().expect("a folder")).expect("made");
         scratch.execute(sql);
         let before = fs::read(scratch.path()).expect("there");
         let error = refusal(scratch.try_open());
-        assert!(matches!(error, OpenError::NotADatabase { .. }), "{sql}: {error:?}");
+        assert!(
+            matches!(error, OpenError::NotADatabase { .. }),
+            "{sql}: {error:?}"
+        );
         assert_eq!(fs::read(scratch.path()).expect("there"), before, "{sql}");
     }
 }
@@ -85,7 +103,10 @@ fn the_database_of_another_program_is_refused_and_left_alone() {
 fn a_folder_in_its_place_is_refused() {
     let scratch = Scratch::new();
     fs::create_dir_all(scratch.path()).expect("made");
-    assert!(matches!(refusal(scratch.try_open()), OpenError::NotADatabase { .. }));
+    assert!(matches!(
+        refusal(scratch.try_open()),
+        OpenError::NotADatabase { .. }
+    ));
 }
 
 #[test]
@@ -94,7 +115,10 @@ fn a_place_that_cannot_be_written_is_named() {
     drop(scratch.open());
     let under_a_file = scratch.path().join("more/modelgate.db");
     let error = refusal(Database::open(&DatabaseConfig::new(&under_a_file)));
-    assert!(matches!(&error, OpenError::Folder { path, .. } if path == under_a_file.parent().expect("a folder")), "{error:?}");
+    assert!(
+        matches!(&error, OpenError::Folder { path, .. } if path == under_a_file.parent().expect("a folder")),
+        "{error:?}"
+    );
     let nowhere = refusal(Database::open(&DatabaseConfig::new("/proc/modelgate.db")));
     assert!(matches!(nowhere, OpenError::File { .. }), "{nowhere:?}");
 }
@@ -104,7 +128,10 @@ fn a_read_only_file_is_refused() {
     let scratch = Scratch::new();
     drop(scratch.open());
     fs::set_permissions(scratch.path(), Permissions::from_mode(0o400)).expect("changed");
-    assert!(matches!(refusal(scratch.try_open()), OpenError::ReadOnly { .. }));
+    assert!(matches!(
+        refusal(scratch.try_open()),
+        OpenError::ReadOnly { .. }
+    ));
     assert_eq!(mode(scratch.path()), 0o400);
 }
 
@@ -113,8 +140,14 @@ fn a_database_of_a_newer_program_is_refused_and_left_alone() {
     let scratch = Scratch::new();
     drop(scratch.open());
     scratch.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('29990101000000')");
-    for error in [refusal(scratch.try_open()), refusal(Database::read_only(&scratch.path()))] {
-        assert!(matches!(&error, OpenError::Newer { step, .. } if step == "29990101000000"), "{error:?}");
+    for error in [
+        refusal(scratch.try_open()),
+        refusal(Database::read_only(&scratch.path())),
+    ] {
+        assert!(
+            matches!(&error, OpenError::Newer { step, .. } if step == "29990101000000"),
+            "{error:?}"
+        );
     }
 }
 
@@ -123,7 +156,10 @@ fn reading_does_not_bring_older_tables_up_to_date() {
     let scratch = Scratch::new();
     drop(scratch.open());
     scratch.execute("DELETE FROM __diesel_schema_migrations WHERE version = (SELECT MAX(version) FROM __diesel_schema_migrations)");
-    assert!(matches!(refusal(Database::read_only(&scratch.path())), OpenError::Older { .. }));
+    assert!(matches!(
+        refusal(Database::read_only(&scratch.path())),
+        OpenError::Older { .. }
+    ));
 }
 
 #[tokio::test]
@@ -148,7 +184,10 @@ async fn a_damaged_file_is_refused_and_left_alone() {
 #[tokio::test]
 async fn reading_beside_a_writer_sees_what_is_committed_and_writes_nothing() {
     let scratch = Scratch::new();
-    assert!(matches!(refusal(Database::read_only(&scratch.path())), OpenError::Missing { .. }));
+    assert!(matches!(
+        refusal(Database::read_only(&scratch.path())),
+        OpenError::Missing { .. }
+    ));
     assert!(!scratch.path().exists(), "reading makes nothing");
     let writer = scratch.open();
     let reader = SqlKeyStore::new(Database::read_only(&scratch.path()).expect("opened"));
@@ -166,7 +205,10 @@ async fn reading_works_without_a_writer() {
     new_keys::<2>(&sql).await;
     sql.close().await;
     let reader = Database::read_only(&scratch.path()).expect("opened");
-    assert_eq!(SqlKeyStore::new(reader).list().await.expect("read").len(), 2);
+    assert_eq!(
+        SqlKeyStore::new(reader).list().await.expect("read").len(),
+        2
+    );
 }
 
 #[test]
@@ -184,5 +226,13 @@ async fn numbers_and_names_survive_a_restart() {
     let store = SqlKeyStore::new(scratch.open());
     let record = store.get(first).await.expect("read").expect("there");
     assert_eq!(record.key.name.as_str(), "key 0");
-    assert!(store.insert(&sample::new_key("next", 77)).await.expect("stored").key.id > first);
+    assert!(
+        store
+            .insert(&sample::new_key("next", 77))
+            .await
+            .expect("stored")
+            .key
+            .id
+            > first
+    );
 }

@@ -20,7 +20,9 @@ pub(crate) struct Scratch {
 
 impl Scratch {
     pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().expect("a temporary folder") }
+        Self {
+            folder: tempfile::tempdir().expect("a temporary folder"),
+        }
     }
 
     pub(crate) fn path(&self) -> PathBuf {
@@ -33,6 +35,11 @@ impl Scratch {
 
     pub(crate) fn open(&self) -> Database {
         self.try_open().expect("opened")
+    }
+
+    /// How long the database's log is now.
+    pub(crate) fn log_length(&self) -> u64 {
+        std::fs::metadata(format!("{}-wal", self.path().display())).map_or(0, |log| log.len())
     }
 
     /// Runs SQL behind the program's back.
@@ -61,7 +68,10 @@ pub(crate) async fn new_keys<const N: usize>(sql: &Database) -> [KeyId; N] {
     new_keys_with(sql, None).await
 }
 
-pub(crate) async fn new_keys_with<const N: usize>(sql: &Database, quota: Option<Quota>) -> [KeyId; N] {
+pub(crate) async fn new_keys_with<const N: usize>(
+    sql: &Database,
+    quota: Option<Quota>,
+) -> [KeyId; N] {
     let store = SqlKeyStore::new(sql.clone());
     let mut keys = [KeyId(0); N];
     for (seed, key) in (0..).zip(&mut keys) {

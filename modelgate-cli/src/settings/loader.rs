@@ -183,6 +183,10 @@ fn from_proxy_variables(
         .into_iter()
         .find_map(|name| environment.get(name).map(|text| (name, text)));
     match (unset, named, keys::find("upstreams.proxy")) {
+        // Other programs take an address without its scheme.
+        (true, Some((name, text)), Some(key)) if !text.contains("://") => {
+            Layer::single(name.to_owned(), key, &format!("http://{text}")).map(Some)
+        }
         (true, Some((name, text)), Some(key)) => {
             Layer::single(name.to_owned(), key, text).map(Some)
         }

@@ -244,7 +244,7 @@ async fn values_that_make_no_sense_are_refused_by_name_and_nothing_is_stored() {
         ("api_key", json!(1)),
         ("enabled", json!("yes")),
         ("enabled", json!(1)),
-        ("aliases", json!("x")),
+        ("aliases", json!(7)),
         ("tiers", json!(7)),
         ("priority", json!("1")),
         ("context_length", json!(0)),

@@ -196,12 +196,13 @@ async fn a_sync_adds_models_that_work_with_the_adapters_credential() {
 
 #[tokio::test]
 async fn a_second_sync_adds_nothing_and_tells_what_changed_and_vanished() {
+    let servers = servers().await;
     let Servers {
         gate, vllm, ollama, ..
-    } = servers().await;
-    sync(&gate, json!({})).await;
+    } = &servers;
+    sync(gate, json!({})).await;
     let before = gate.admin("/admin/models").await;
-    let report = sync(&gate, json!({})).await;
+    let report = sync(gate, json!({})).await;
     for (kind, offered) in OFFERED {
         assert_eq!(
             (told(&report, kind, "present"), told(&report, kind, "added")),
@@ -212,7 +213,7 @@ async fn a_second_sync_adds_nothing_and_tells_what_changed_and_vanished() {
     assert_eq!(gate.admin("/admin/models").await, before);
     vllm.on("/v1/models", upstream::json(200, r#"{"object":"list","data":[{"id":"org/base","object":"model","max_model_len":65536}]}"#));
     ollama.on("/api/tags", upstream::json(200, r#"{"models":null}"#));
-    let report = sync(&gate, json!({})).await;
+    let report = sync(gate, json!({})).await;
     assert_eq!(
         (
             told(&report, "vllm", "changed"),
@@ -232,15 +233,16 @@ async fn a_second_sync_adds_nothing_and_tells_what_changed_and_vanished() {
 
 #[tokio::test]
 async fn a_sync_may_be_narrowed() {
-    let Servers { gate, vllm, .. } = servers().await;
-    let report = sync(&gate, json!({"backend": "ollama"})).await;
+    let servers = servers().await;
+    let Servers { gate, vllm, .. } = &servers;
+    let report = sync(gate, json!({"backend": "ollama"})).await;
     assert_eq!(
         report["backends"].as_array().map(Vec::len),
         Some(1),
         "{report}"
     );
     assert!(vllm.requests().is_empty());
-    sync(&gate, json!({"select": ["lora", "gpt-x", "unknown"]})).await;
+    sync(gate, json!({"select": ["lora", "gpt-x", "unknown"]})).await;
     let models = gate.admin("/admin/models").await;
     let mut known = names(&models);
     known.sort_unstable();
@@ -254,7 +256,7 @@ async fn a_sync_may_be_narrowed() {
         (json!({"select": 7}), "select"),
         (json!({"x": 1}), "x"),
     ] {
-        let refusal = send(&gate, "POST", "/admin/models/sync", &form)
+        let refusal = send(gate, "POST", "/admin/models/sync", &form)
             .await
             .refused_with(400);
         assert_eq!(refusal.param.as_deref(), Some(param), "{form}");
@@ -263,13 +265,14 @@ async fn a_sync_may_be_narrowed() {
 
 #[tokio::test]
 async fn a_name_that_exists_is_left_alone() {
-    let Servers { gate, .. } = servers().await;
+    let servers = servers().await;
+    let Servers { gate, .. } = &servers;
     gate.add_model(json!({"name": "gpt-x", "backend_type": "echo"}))
         .await;
     gate.add_model(json!({"name": "other", "backend_type": "echo", "aliases": ["lora"]}))
         .await;
     let before = gate.admin("/admin/models").await;
-    let report = sync(&gate, json!({})).await;
+    let report = sync(gate, json!({})).await;
     assert_eq!(
         (
             told(&report, "openai", "added"),
@@ -295,20 +298,20 @@ async fn a_name_that_exists_is_left_alone() {
 
 #[tokio::test]
 async fn servers_that_fail_are_reported_and_the_others_are_taken() {
+    let mut servers = servers().await;
+    servers.vllm.down().await;
     let Servers {
         gate,
         ollama,
-        mut vllm,
         llamacpp,
         ..
-    } = servers().await;
+    } = &servers;
     ollama.on(
         "/api/tags",
         upstream::json(500, r#"{"error":"disk trouble"}"#),
     );
     llamacpp.on("/v1/models", upstream::json(200, "not json"));
-    vllm.down().await;
-    let report = sync(&gate, json!({})).await;
+    let report = sync(gate, json!({})).await;
     for kind in ["ollama", "llamacpp", "vllm"] {
         assert_eq!(told(&report, kind, "failed").len(), 1, "{kind} {report}");
         assert_eq!(told(&report, kind, "added"), [] as [&str; 0], "{kind}");

@@ -230,6 +230,10 @@ async fn a_limit_of_parallel_requests_frees_its_places() {
     drop(first);
     latch.open();
     second.collect().await;
+    gate.upstream.answers(crate::upstream::openai_chat(
+        "hello",
+        crate::upstream::usage(5, 2),
+    ));
     let free = async {
         while gate.chat(&key, "hi").await.status != 200 {
             tokio::time::sleep(Duration::from_millis(20)).await;

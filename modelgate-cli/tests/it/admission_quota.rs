@@ -51,14 +51,14 @@ fn assert_used_up(answer: &Answer) {
 
 #[tokio::test]
 async fn a_key_that_spent_its_quota_is_refused() {
-    let (gate, key) = with_quota(100).await;
+    let (gate, key) = with_quota(200).await;
     gate.upstream.answers(openai_chat("hello", usage(40, 20)));
     gate.chat_call(&key, &limited_to("vllm", 20))
         .send()
         .await
         .expect_status(200);
     assert_eq!(used(&gate, &key).await, 60);
-    assert_used_up(&gate.chat_call(&key, &limited_to("vllm", 60)).send().await);
+    assert_used_up(&gate.chat_call(&key, &limited_to("vllm", 160)).send().await);
     assert_eq!(gate.upstream.calls().len(), 1);
     assert_eq!(used(&gate, &key).await, 60);
     gate.upstream.answers(openai_chat("x", usage(1, 1)));

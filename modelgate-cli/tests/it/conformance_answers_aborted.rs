@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::client::{RawClient, request};
-use crate::conformance_streams_dialects::{SCRIPTED, stream_body, stream_head};
+use crate::conformance_streams_dialects::{SCRIPTED, chat_path, refusal, stream_body, stream_head};
 use crate::gate::{Key, TestGate, chat_body, log_field};
-use crate::upstream::Script;
+use crate::upstream::{Script, Upstream};
 use crate::wait;
 
 /// How a client goes.
@@ -101,6 +101,56 @@ async fn case_62_nothing_stays_promised_to_a_client_that_left() {
         assert!(
             shown["quota_used"].as_u64().is_some_and(|used| used < 200),
             "only prompts: {shown}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn case_62_a_client_that_leaves_during_the_second_try_frees_that_server() {
+    let gate = TestGate::start().await;
+    let key = gate.free_key("k").await;
+    for kind in SCRIPTED {
+        let second = Upstream::start().await;
+        second.on(chat_path(kind), Script::stall());
+        gate.plays(kind, refusal(kind, 500, "boom"));
+        gate.add_pair(kind, kind, &second).await;
+        for body in [chat_body(kind, "hi"), stream_body(kind)] {
+            let before = second.chats().len();
+            let client = ask(&gate, &key, &body).await;
+            let connection = second.wait_for_chat(before + 1).await.connection;
+            drop(client);
+            second.wait_closed(connection).await;
+        }
+    }
+    for row in gate.rows().await {
+        check_row(&gate, &row).await;
+    }
+}
+
+#[tokio::test]
+async fn r13_an_attempt_that_the_client_ended_is_in_the_row() {
+    let gate = TestGate::start().await;
+    let key = gate.free_key("k").await;
+    let second = Upstream::start().await;
+    gate.add_model(gate.model_form("one", "vllm")).await;
+    gate.add_pair("two", "vllm", &second).await;
+    second.answers(Script::stall());
+    let table = [
+        ("one", Script::stall(), &gate.upstream, 1),
+        ("two", refusal("vllm", 500, "boom"), &second, 2),
+    ];
+    for (model, script, asked, attempts) in table {
+        gate.plays("vllm", script);
+        let before = asked.chats().len();
+        let client = ask(&gate, &key, &stream_body(model)).await;
+        let connection = asked.wait_for_chat(before + 1).await.connection;
+        drop(client);
+        asked.wait_closed(connection).await;
+        let row = gate.rows().await.pop().expect("a row");
+        assert_eq!(
+            (&row["model"], &row["attempts"]),
+            (&json!(model), &json!(attempts)),
+            "{row}"
         );
     }
 }

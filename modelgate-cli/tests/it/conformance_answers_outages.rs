@@ -14,7 +14,7 @@ use crate::gate::{Key, TestGate, chat_body, log_field};
 use crate::upstream::{Recorded, Script, Upstream, closed_port};
 
 /// Addresses of servers that never answer a byte, each in its own way.
-async fn dead_ends(gate: &TestGate, silent: &Upstream) -> Vec<(&'static str, String)> {
+async fn dead_ends(gate: &TestGate, silent: &[Upstream; 2]) -> Vec<(&'static str, String)> {
     let refused = format!("http://{}", closed_port().await);
     // No resolver takes a label of more than 63 characters, so no network is asked.
     let unknown = format!("http://{}.invalid", "x".repeat(64));
@@ -24,8 +24,16 @@ async fn dead_ends(gate: &TestGate, silent: &Upstream) -> Vec<(&'static str, Str
         ("refused", refused),
         ("unknown name", unknown),
         ("no TLS", no_tls),
-        ("hangs up", silent.url()),
+        ("hangs up", silent[0].url()),
+        ("resets", silent[1].url()),
     ]
+}
+
+async fn silent_servers() -> [Upstream; 2] {
+    let servers = [Upstream::start().await, Upstream::start().await];
+    servers[0].answers(Script::hang_up());
+    servers[1].answers(Script::exact("").then_reset());
+    servers
 }
 
 /// A model whose first target is a dead end; with a second one that answers, if there is one.
@@ -44,8 +52,7 @@ fn requests(model: &str) -> [Value; 2] {
 async fn case_57_a_server_that_cannot_be_reached_gets_502() {
     let gate = TestGate::start().await;
     let key = gate.free_key("k").await;
-    let silent = Upstream::start().await;
-    silent.answers(Script::hang_up());
+    let silent = silent_servers().await;
     for kind in SCRIPTED {
         for (what, url) in dead_ends(&gate, &silent).await {
             let name = format!("{kind} {what}").replace(' ', "-");
@@ -54,10 +61,6 @@ async fn case_57_a_server_that_cannot_be_reached_gets_502() {
                 check_unreachable(&gate, &key, &request).await;
             }
         }
-    }
-    silent.answers(Script::exact("").then_reset());
-    for request in requests("vllm-hangs-up") {
-        check_unreachable(&gate, &key, &request).await;
     }
 }
 
@@ -85,8 +88,7 @@ async fn check_unreachable(gate: &TestGate, key: &Key, request: &Value) {
 async fn case_57_the_next_server_answers_for_one_that_cannot_be_reached() {
     let gate = TestGate::start().await;
     let key = gate.free_key("k").await;
-    let silent = Upstream::start().await;
-    silent.answers(Script::hang_up());
+    let silent = silent_servers().await;
     for kind in SCRIPTED {
         for (what, url) in dead_ends(&gate, &silent).await {
             let name = format!("{kind} {what}").replace(' ', "-");
@@ -157,7 +159,11 @@ fn break_reused(upstream: &Upstream, kind: &'static str, broken: &Script) -> Arc
         if is_reused && std::mem::take(&mut *state.lock().expect("no panic while locked")) {
             return broken.clone();
         }
-        whole(kind, "hello")
+        if request.json()["stream"] == true {
+            streamed(kind, &["hello"])
+        } else {
+            whole(kind, "hello")
+        }
     });
     armed
 }
@@ -175,7 +181,9 @@ async fn call_until_broken(
             answers.len() < 100,
             "{kind}: no connection is ever used twice"
         );
-        answers.push(gate.chat_call(key, &chat_body(kind, "hi")).send().await);
+        // Whole answers and streams by turns.
+        let request = &requests(kind)[answers.len() % 2];
+        answers.push(gate.chat_call(key, request).send().await);
     }
     answers
 }

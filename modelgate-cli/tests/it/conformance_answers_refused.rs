@@ -7,7 +7,7 @@ use crate::gate::{Key, TestGate, UPSTREAM_KEY, chat_body};
 use crate::samples::PASS_THROUGH;
 use crate::upstream::{Script, Upstream, json, openai_chat, usage};
 
-/// The error shapes of OpenAI, old and new vLLM, llama.cpp, FastAPI, Google's layer and others, with the same words.
+/// The error shapes of OpenAI, old and new vLLM, llama.cpp, `FastAPI`, Google's layer and others, with the same words.
 const SHAPES: [&str; 10] = [
     r#"{"error":{"message":"no such thing","type":"invalid_request_error","param":"x","code":"some_code"}}"#,
     r#"{"error":{"message":"no such thing","type":"BadRequestError","param":null,"code":STATUS}}"#,

@@ -9,9 +9,7 @@ use crate::samples::PASS_THROUGH;
 use crate::upstream::{Script, openai_chunk};
 
 fn stream_of(chunks: &[String]) -> Script {
-    let script = chunks
-        .iter()
-        .fold(stream_head("api3"), |script, chunk| script.event(chunk));
+    let script = chunks.iter().fold(stream_head("api3"), Script::event);
     script.event("[DONE]")
 }
 

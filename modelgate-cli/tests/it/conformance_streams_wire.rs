@@ -76,6 +76,10 @@ fn styles() -> Vec<(&'static str, String)> {
             "only ids",
             written(|at, data| format!("id: {at}\n\nretry: 5\n\nevent: x\n\ndata: {data}\n\n")),
         ),
+        (
+            "more after [DONE]",
+            written(plain) + &plain(0, "{\"never\":1}") + "data: never\n\n",
+        ),
         ("byte-order mark", format!("\u{feff}{}", written(plain))),
         ("no end", written(plain).trim_end().to_owned()),
         (

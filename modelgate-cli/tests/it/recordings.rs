@@ -15,6 +15,8 @@ pub(crate) struct Recording {
     pub(crate) kind: &'static str,
     /// Whether the client asks for usage.
     pub(crate) asks_usage: bool,
+    /// Whether it answers `/v1/completions` and not a chat.
+    pub(crate) is_legacy: bool,
     pub(crate) wire: Vec<u8>,
     fails: bool,
 }
@@ -36,6 +38,7 @@ impl Recording {
             name,
             kind,
             asks_usage: false,
+            is_legacy: false,
             wire: wire.into_bytes(),
             fails: false,
         }
@@ -44,6 +47,13 @@ impl Recording {
     fn asking_for_usage(self) -> Self {
         Self {
             asks_usage: true,
+            ..self
+        }
+    }
+
+    fn legacy(self) -> Self {
+        Self {
+            is_legacy: true,
             ..self
         }
     }
@@ -94,7 +104,7 @@ fn last(bytes: &[u8], text: &str) -> Option<usize> {
 /// Events one after the other, each `data: `, its text and an empty line, with the given line ends.
 fn events(line_end: &str, data: &[&str]) -> String {
     data.iter()
-        .map(|data| format!("data: {data}{line_end}{line_end}"))
+        .flat_map(|data| ["data: ", data, line_end, line_end])
         .collect()
 }
 

@@ -208,17 +208,20 @@ async fn s06_guessing_is_slowed_down_and_known_keys_pass_all_the_same() {
 
 #[tokio::test]
 async fn s08_all_refusals_of_a_credential_are_one() {
-    let mut seen: Option<(String, Answer)> = None;
     for path in ["/v1/models", "/admin/keys"] {
+        let mut seen: Option<(&str, Answer)> = None;
         // A gate for each, or the brake on guessing comes between.
         let gate = TestGate::start().await;
         for (what, secret) in refused_secrets(&gate).await {
             let answer = gate.get(path).bearer(&secret).send().await;
             answer.refused(401, "invalid_api_key");
-            let what = format!("{what} on {path}");
             if let Some((first, before)) = &seen {
-                assert_eq!(answer.text(), before.text(), "{what} and {first}");
-                assert_eq!(headers(&answer), headers(before), "{what} and {first}");
+                assert_eq!(answer.text(), before.text(), "{path}: {what} and {first}");
+                assert_eq!(
+                    headers(&answer),
+                    headers(before),
+                    "{path}: {what} and {first}"
+                );
             } else {
                 seen = Some((what, answer));
             }

@@ -104,20 +104,21 @@ async fn s15_a_hostile_second_event_ends_the_stream_with_an_error() {
         (
             "ollama",
             format!("{line}\n"),
-            b"{\"a\":\"\xff\"}\n".to_vec(),
+            b"{\"message\":{\"role\":\"assistant\",\"content\":\"\xff\"},\"done\":false}\n"
+                .to_vec(),
         ),
     ] {
         let script = Script::status(200).chunked().piece(good);
+        let shown = String::from_utf8_lossy(&bad[..bad.len().min(20)]).into_owned();
         gate.upstream.answers(script.piece(bad).then_stall());
         let mut body = chat_body(kind, "hi");
         body["stream"] = true.into();
-        let events = gate.chat_call(&key, &body).stream().await.collect().await;
+        let mut stream = gate.chat_call(&key, &body).stream().await;
+        let limit = Duration::from_secs(10);
+        let what = format!("the end of the {kind} stream after {shown:?}");
+        let events = wait::bounded_within(limit, &what, stream.collect()).await;
         let last = events.last().expect("an error event");
-        assert_eq!(
-            last.json()["error"]["code"],
-            "upstream_error",
-            "{kind} {last:?}"
-        );
+        assert_eq!(last.json()["error"]["code"], "upstream_error", "{what}");
     }
 }
 

@@ -308,8 +308,8 @@ pub(crate) const BAD_VARIABLES: &[(&str, &str, &str)] = &[
     ),
     (
         "HTTPS_PROXY",
-        "nonsense",
-        "upstreams.proxy must be the address of a proxy such as http://proxy.example.com:3128, or off, not \"nonsense\" (from HTTPS_PROXY)",
+        "socks5://proxy:1080",
+        "upstreams.proxy must be the address of a proxy such as http://proxy.example.com:3128, or off, not \"socks5://proxy:1080\" (from HTTPS_PROXY)",
     ),
 ];
 

@@ -187,6 +187,8 @@ fn a_proxy_comes_from_the_environment_unless_it_is_set() {
         proxy("", "https_proxy").as_deref(),
         Some("http://proxy:3128")
     );
+    let bare = settings("", &[("HTTPS_PROXY", "proxy:3128")]);
+    assert_eq!(bare.upstreams.proxy.as_deref(), Some("http://proxy:3128"));
     assert_eq!(
         proxy("upstreams: {proxy: off}", "HTTPS_PROXY"),
         Some("off".to_owned())

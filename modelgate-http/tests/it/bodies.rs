@@ -126,19 +126,19 @@ async fn a_drip_below_the_pace_ends_in_408() {
     let gate = Gate::new().await;
     let (tap, drips) = mpsc::channel(1);
     let feed = async {
-        let mut drops = 0;
+        let mut count = 0;
         while tap.send(Bytes::from_static(b" ")).await.is_ok() {
-            drops += 1;
+            count += 1;
             sleep(Duration::from_secs(1)).await;
         }
-        drops
+        count
     };
-    let (answer, drops) = tokio::join!(
+    let (answer, count) = tokio::join!(
         gate.send(request(&gate, Inbound::new(Dripping(drips)))),
         feed
     );
     assert_eq!(answer.code(408), "request_timeout");
-    assert!((10..14).contains(&drops), "{drops}");
+    assert!((10..14).contains(&count), "{count}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 
 mod access_log;
 mod admin;
+mod admin_models;
 mod admin_roles;
 mod bodies;
 mod cors;

@@ -28,7 +28,6 @@ async fn without_a_connection_it_stops_at_once() {
         .await;
     client.answer().await.expect(200);
     drop(client);
-    tokio::time::sleep(Duration::from_millis(50)).await;
     server.stop();
     server.finished().await;
 }
@@ -129,10 +128,11 @@ async fn at_the_end_of_the_drain_what_is_left_is_told_why() {
         .await;
     until("both calls are under way", || gate.backend.open() == 2).await;
     let mut sending = server.connect().await;
-    sending
-        .send(gate.raw("POST", CHAT, &["Content-Length: 100"], "") + "{")
-        .await;
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    let lines = ["Content-Length: 100", "Expect: 100-continue"];
+    sending.send(gate.raw("POST", CHAT, &lines, "")).await;
+    // The server says so when it begins to read.
+    sending.head().await.expect(100);
+    sending.send("{").await;
     let start = Instant::now();
     server.stop();
     let said = stream.until_close().await;

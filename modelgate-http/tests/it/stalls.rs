@@ -51,15 +51,19 @@ async fn a_head_that_drips_is_cut_although_each_byte_is_quick() {
 
 #[tokio::test]
 async fn an_idle_connection_is_closed_and_a_used_one_is_not() {
-    let server = Running::start(quick()).await;
+    let config = ServerConfig {
+        idle_timeout: Duration::from_secs(2),
+        ..quick()
+    };
+    let server = Running::start(config).await;
     let mut client = server.connect().await;
-    for _ in 0..4 {
+    for _ in 0..3 {
         client
             .send(server.gate.raw("GET", "/health", &[], ""))
             .await;
         client.answer().await.expect(200);
         // Longer than a head may take, shorter than a rest.
-        tokio::time::sleep(Duration::from_millis(250)).await;
+        tokio::time::sleep(Duration::from_millis(400)).await;
     }
     assert_eq!(client.until_close().await, "");
 }

@@ -103,7 +103,10 @@ impl ScriptedBackend {
     }
 
     fn push(&self, script: Script) {
-        self.script.lock().expect("no panic while locked").push_back(script);
+        self.script
+            .lock()
+            .expect("no panic while locked")
+            .push_back(script);
     }
 }
 
@@ -130,7 +133,10 @@ struct ScriptedStream {
 }
 
 impl ReplyStream for ScriptedStream {
-    fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Frame>, BackendError>> {
+    fn poll_frame(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Option<Frame>, BackendError>> {
         match self.steps.pop_front() {
             None => Poll::Ready(Ok(None)),
             Some(StreamStep::Frame(frame)) => Poll::Ready(Ok(Some(frame))),
@@ -162,16 +168,37 @@ fn recorded(call: &Call<'_>) -> RecordedCall {
 impl Backend for ScriptedBackend {
     async fn send<'a>(&self, call: Call<'a>) -> Result<Reply, BackendError> {
         let open = Open::new(&self.open);
-        self.calls.lock().expect("no panic while locked").push(recorded(&call));
-        let script = self.script.lock().expect("no panic while locked").pop_front();
+        self.calls
+            .lock()
+            .expect("no panic while locked")
+            .push(recorded(&call));
+        let script = self
+            .script
+            .lock()
+            .expect("no panic while locked")
+            .pop_front();
         let body = match script {
-            Some(Script::Whole(json, usage)) => ReplyBody::Whole { pieces: vec![json], usage },
-            Some(Script::Stream(steps)) => ReplyBody::Stream(Box::new(ScriptedStream { steps: steps.into(), _open: open })),
+            Some(Script::Whole(json, usage)) => ReplyBody::Whole {
+                pieces: vec![json],
+                usage,
+            },
+            Some(Script::Stream(steps)) => ReplyBody::Stream(Box::new(ScriptedStream {
+                steps: steps.into(),
+                _open: open,
+            })),
             Some(Script::Fail(error)) => return Err(error),
             Some(Script::Hang) => std::future::pending().await,
-            None => return Err(BackendError::new(BackendFault::Failed, "the script has no further call")),
+            None => {
+                return Err(BackendError::new(
+                    BackendFault::Failed,
+                    "the script has no further call",
+                ));
+            }
         };
-        Ok(Reply { body, dropped: Vec::new() })
+        Ok(Reply {
+            body,
+            dropped: Vec::new(),
+        })
     }
 
     async fn discover(&self, _server: &Upstream) -> Result<Vec<Discovered>, BackendError> {

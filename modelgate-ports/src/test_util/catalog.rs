@@ -29,7 +29,9 @@ impl FakeCatalog {
 impl State {
     fn check_names(&self, new: &NewModel, own: Option<ModelId>) -> Result<(), StoreError> {
         let taken = |name: &ModelName| {
-            self.models.iter().any(|model| Some(model.id) != own && model.answers_to(name.as_str()))
+            self.models
+                .iter()
+                .any(|model| Some(model.id) != own && model.answers_to(name.as_str()))
         };
         if taken(&new.name) {
             return Err(StoreError::Taken { field: "name" });
@@ -59,7 +61,11 @@ impl State {
                 aliases.push(alias.clone());
             }
         }
-        let mut targets: Vec<Target> = new.targets.iter().map(|target| self.target(target)).collect();
+        let mut targets: Vec<Target> = new
+            .targets
+            .iter()
+            .map(|target| self.target(target))
+            .collect();
         targets.sort_by_key(|target| target.priority);
         self.models.retain(|model| model.id != id);
         self.models.push(Model {

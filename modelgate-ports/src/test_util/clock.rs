@@ -16,7 +16,10 @@ impl ManualClock {
     /// A clock at its beginning.
     pub fn new() -> Self {
         let noon = Timestamp::from_millis(1_767_268_800_000);
-        Self(Mutex::new((noon, Monotonic::from_start(Duration::from_secs(3600)))))
+        Self(Mutex::new((
+            noon,
+            Monotonic::from_start(Duration::from_secs(3600)),
+        )))
     }
 
     /// Lets time pass, on both clocks.

@@ -34,9 +34,19 @@ impl FakeKeyStore {
 impl Held {
     fn record(&self) -> KeyRecord {
         let newest = self.secrets.last().map(|(secret, _)| secret.clone());
-        let (prefix, last4) = newest.map_or_else(Default::default, |secret| (secret.prefix, secret.last4));
-        let balance = Balance { since: self.key.created_at, ..Balance::default() };
-        KeyRecord { key: self.key.clone(), prefix, last4, balance, last_used_at: None }
+        let (prefix, last4) =
+            newest.map_or_else(Default::default, |secret| (secret.prefix, secret.last4));
+        let balance = Balance {
+            since: self.key.created_at,
+            ..Balance::default()
+        };
+        KeyRecord {
+            key: self.key.clone(),
+            prefix,
+            last4,
+            balance,
+            last_used_at: None,
+        }
     }
 
     fn is_live(&self) -> bool {
@@ -45,11 +55,15 @@ impl Held {
 }
 
 fn name_is_taken(held: &BTreeMap<KeyId, Held>, key: &ApiKey, by_other_than: Option<KeyId>) -> bool {
-    held.values().any(|other| other.is_live() && other.key.name == key.name && Some(other.key.id) != by_other_than)
+    held.values().any(|other| {
+        other.is_live() && other.key.name == key.name && Some(other.key.id) != by_other_than
+    })
 }
 
 fn secret_is_known(held: &BTreeMap<KeyId, Held>, digest: KeyDigest) -> bool {
-    held.values().flat_map(|key| &key.secrets).any(|(secret, _)| secret.digest == digest)
+    held.values()
+        .flat_map(|key| &key.secrets)
+        .any(|(secret, _)| secret.digest == digest)
 }
 
 #[async_trait]
@@ -57,14 +71,25 @@ impl KeyStore for FakeKeyStore {
     async fn find(&self, digest: &KeyDigest) -> Result<Option<FoundKey>, StoreError> {
         let held = self.held();
         let found = held.values().find_map(|key| {
-            let (_, secret_ends) = key.secrets.iter().find(|(secret, _)| secret.digest == *digest)?;
-            Some(FoundKey { key: key.key.clone(), secret_ends: *secret_ends })
+            let (_, secret_ends) = key
+                .secrets
+                .iter()
+                .find(|(secret, _)| secret.digest == *digest)?;
+            Some(FoundKey {
+                key: key.key.clone(),
+                secret_ends: *secret_ends,
+            })
         });
         Ok(found)
     }
 
     async fn list(&self) -> Result<Vec<KeyRecord>, StoreError> {
-        Ok(self.held().values().filter(|key| key.is_live()).map(Held::record).collect())
+        Ok(self
+            .held()
+            .values()
+            .filter(|key| key.is_live())
+            .map(Held::record)
+            .collect())
     }
 
     async fn get(&self, id: KeyId) -> Result<Option<KeyRecord>, StoreError> {
@@ -80,7 +105,13 @@ impl KeyStore for FakeKeyStore {
             return Err(StoreError::Taken { field: "key" });
         }
         let id = KeyId(held.keys().last().map_or(1, |last| last.0 + 1));
-        let key = Held { key: ApiKey { id, ..new.key.clone() }, secrets: vec![(new.secret.clone(), None)] };
+        let key = Held {
+            key: ApiKey {
+                id,
+                ..new.key.clone()
+            },
+            secrets: vec![(new.secret.clone(), None)],
+        };
         let record = key.record();
         held.insert(id, key);
         Ok(record)
@@ -100,10 +131,17 @@ impl KeyStore for FakeKeyStore {
         Ok(true)
     }
 
-    async fn replace_secret(&self, id: KeyId, new: &StoredSecret, old_ends: Timestamp) -> Result<bool, StoreError> {
+    async fn replace_secret(
+        &self,
+        id: KeyId,
+        new: &StoredSecret,
+        old_ends: Timestamp,
+    ) -> Result<bool, StoreError> {
         let mut held = self.held();
         let known = secret_is_known(&held, new.digest);
-        let Some(key) = held.get_mut(&id).filter(|key| key.is_live()) else { return Ok(false) };
+        let Some(key) = held.get_mut(&id).filter(|key| key.is_live()) else {
+            return Ok(false);
+        };
         if known {
             return Err(StoreError::Taken { field: "key" });
         }

@@ -37,7 +37,10 @@ pub(super) struct Row {
 impl FakeLedger {
     /// An empty ledger whose periods begin at midnight of that zone.
     pub fn new(zone: Zone) -> Self {
-        Self { zone, state: Arc::default() }
+        Self {
+            zone,
+            state: Arc::default(),
+        }
     }
 
     /// The rows of this ledger, as people see them.
@@ -47,7 +50,10 @@ impl FakeLedger {
 
     /// How a request ended; `None` for an unknown or running one.
     pub fn settlement(&self, request: RequestId) -> Option<Settlement> {
-        self.state().rows.get(&request).and_then(|row| row.settlement.clone())
+        self.state()
+            .rows
+            .get(&request)
+            .and_then(|row| row.settlement.clone())
     }
 
     /// Where a request's row stands; `None` when there is no row.
@@ -66,28 +72,67 @@ impl FakeLedger {
 }
 
 impl State {
-    fn reserve(&mut self, admission: &Admission, zone: &Zone) -> Result<Reservation, QuotaExceeded> {
+    fn reserve(
+        &mut self,
+        admission: &Admission,
+        zone: &Zone,
+    ) -> Result<Reservation, QuotaExceeded> {
         let period = admission.quota.map_or(Period::Total, |quota| quota.period);
         let (held, held_period) = self.balances.entry(admission.key).or_default();
         let balance = quota::current(*held, period, admission.admitted, zone);
         let limit = admission.quota.map(|quota| quota.limit);
-        let ask = OutputAsk { left: limit.map(|limit| quota::left(limit, balance)), ..admission.ask };
+        let ask = OutputAsk {
+            left: limit.map(|limit| quota::left(limit, balance)),
+            ..admission.ask
+        };
         let bound = quota::output_bound(&ask);
-        let promised = ask.prompt.saturating_add(bound.promised).min(2 * TokenUsage::MOST);
+        let promised = ask
+            .prompt
+            .saturating_add(bound.promised)
+            .min(2 * TokenUsage::MOST);
         let balance = quota::reserve(limit, balance, promised)?;
         (*held, *held_period) = (balance, period);
         let admitted = admission.admitted.max(balance.since);
-        let admission = Admission { admitted, ..admission.clone() };
-        self.rows.insert(admission.request, Row { admission, promised, state: RowState::Open, settlement: None });
-        Ok(Reservation { promised, injected: bound.injected, balance })
+        let admission = Admission {
+            admitted,
+            ..admission.clone()
+        };
+        self.rows.insert(
+            admission.request,
+            Row {
+                admission,
+                promised,
+                state: RowState::Open,
+                settlement: None,
+            },
+        );
+        Ok(Reservation {
+            promised,
+            injected: bound.injected,
+            balance,
+        })
     }
 
     fn settle(&mut self, request: RequestId, settlement: Settlement) {
-        let Some(row) = self.rows.get_mut(&request).filter(|row| row.state == RowState::Open) else { return };
-        let spent = if settlement.void { 0 } else { settlement.spent.usage.total() };
+        let Some(row) = self
+            .rows
+            .get_mut(&request)
+            .filter(|row| row.state == RowState::Open)
+        else {
+            return;
+        };
+        let spent = if settlement.void {
+            0
+        } else {
+            settlement.spent.usage.total()
+        };
         let (balance, _) = self.balances.entry(row.admission.key).or_default();
         *balance = quota::settle(*balance, row.admission.admitted, row.promised, spent);
-        row.state = if settlement.void { RowState::Void } else { RowState::Settled };
+        row.state = if settlement.void {
+            RowState::Void
+        } else {
+            RowState::Settled
+        };
         row.settlement = Some(settlement);
     }
 }
@@ -97,7 +142,9 @@ impl QuotaLedger for FakeLedger {
     async fn reserve(&self, admission: &Admission) -> Result<Reservation, ReserveError> {
         let mut state = self.state();
         if state.rows.contains_key(&admission.request) {
-            return Err(ReserveError::Unavailable("the request has a row already".into()));
+            return Err(ReserveError::Unavailable(
+                "the request has a row already".into(),
+            ));
         }
         Ok(state.reserve(admission, &self.zone)?)
     }

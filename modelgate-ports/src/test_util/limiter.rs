@@ -18,28 +18,49 @@ pub struct FakeLimiter {
 impl FakeLimiter {
     /// A limiter that has seen nothing.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, windows: Mutex::default() }
+        Self {
+            clock,
+            windows: Mutex::default(),
+        }
     }
 
     fn with<T>(&self, key: KeyId, act: impl FnOnce(&mut Window) -> T) -> T {
-        act(self.windows.lock().expect("no panic while locked").entry(key).or_default())
+        act(self
+            .windows
+            .lock()
+            .expect("no panic while locked")
+            .entry(key)
+            .or_default())
     }
 }
 
 #[async_trait]
 impl RateLimiter for FakeLimiter {
-    async fn admit(&self, key: KeyId, limits: &Limits, tokens: u64) -> Result<Admitted, LimitError> {
+    async fn admit(
+        &self,
+        key: KeyId,
+        limits: &Limits,
+        tokens: u64,
+    ) -> Result<Admitted, LimitError> {
         let at = self.clock.monotonic();
         let standing = self.with(key, |window| window.admit(limits, tokens, at))?;
-        Ok(Admitted { at, tokens, standing })
+        Ok(Admitted {
+            at,
+            tokens,
+            standing,
+        })
     }
 
     fn take_back(&self, key: KeyId, limits: &Limits, admitted: &Admitted) {
-        self.with(key, |window| window.take_back(limits, admitted.tokens, admitted.at));
+        self.with(key, |window| {
+            window.take_back(limits, admitted.tokens, admitted.at)
+        });
     }
 
     fn finish(&self, key: KeyId, admitted: &Admitted, used: u64) {
-        self.with(key, |window| window.finish(admitted.tokens, used, admitted.at));
+        self.with(key, |window| {
+            window.finish(admitted.tokens, used, admitted.at)
+        });
     }
 
     async fn standing(&self, key: KeyId, limits: &Limits) -> Result<Standing, LimitError> {
@@ -51,8 +72,8 @@ impl RateLimiter for FakeLimiter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test_util::contract::limiter_contract;
     use crate::test_util::ManualClock;
+    use crate::test_util::contract::limiter_contract;
 
     #[tokio::test]
     async fn the_fake_keeps_the_contract() {

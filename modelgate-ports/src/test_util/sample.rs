@@ -41,13 +41,18 @@ pub fn api_key(name: &str) -> ApiKey {
 /// A generated secret: the same for the same seed.
 pub fn plain_key(seed: u64) -> PlainKey {
     let mut random = [0; 32];
-    SeededEntropy::new(seed).fill(&mut random).expect("never fails");
+    SeededEntropy::new(seed)
+        .fill(&mut random)
+        .expect("never fails");
     PlainKey::generate(random)
 }
 
 /// A key to be stored, with the secret of that seed.
 pub fn new_key(name: &str, seed: u64) -> NewKey {
-    NewKey { key: api_key(name), secret: StoredSecret::from(&plain_key(seed)) }
+    NewKey {
+        key: api_key(name),
+        secret: StoredSecret::from(&plain_key(seed)),
+    }
 }
 
 /// A vLLM target at that address, without a credential.
@@ -85,11 +90,20 @@ pub fn request_id(made: Timestamp, number: u64) -> RequestId {
 
 /// A quota without a period.
 pub const fn quota(limit: u64) -> Quota {
-    Quota { limit, period: Period::Total }
+    Quota {
+        limit,
+        period: Period::Total,
+    }
 }
 
 /// A JSON request at [`NOON`] that needs `prompt` + `output` tokens, under a quota.
-pub fn admission(key: KeyId, number: u64, quota: Option<Quota>, prompt: u64, output: u64) -> Admission {
+pub fn admission(
+    key: KeyId,
+    number: u64,
+    quota: Option<Quota>,
+    prompt: u64,
+    output: u64,
+) -> Admission {
     Admission {
         request: request_id(NOON, number),
         key,
@@ -115,9 +129,16 @@ pub fn admission(key: KeyId, number: u64, quota: Option<Quota>, prompt: u64, out
 
 /// A good end a second after [`NOON`], with tokens that the upstream told.
 pub fn settlement(prompt: u64, completion: u64) -> Settlement {
-    let usage = TokenUsage { prompt, completion, ..TokenUsage::default() };
+    let usage = TokenUsage {
+        prompt,
+        completion,
+        ..TokenUsage::default()
+    };
     Settlement {
-        spent: Spent { usage, source: Source::Upstream },
+        spent: Spent {
+            usage,
+            source: Source::Upstream,
+        },
         void: false,
         status: 200,
         error: None,

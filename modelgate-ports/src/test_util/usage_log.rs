@@ -18,7 +18,10 @@ pub struct FakeUsageLog {
 
 impl FakeUsageLog {
     pub(super) fn over(ledger: Arc<Mutex<State>>) -> Self {
-        Self { ledger, names: HashMap::new() }
+        Self {
+            ledger,
+            names: HashMap::new(),
+        }
     }
 
     /// Shows that key by this name.
@@ -31,35 +34,51 @@ impl FakeUsageLog {
     fn row(&self, row: &Row) -> UsageRow {
         let key = row.admission.key;
         let told = row.settlement.as_ref();
-        let since = |time: Timestamp| u64::try_from(time.millis() - row.admission.admitted.millis()).unwrap_or(0);
+        let since = |time: Timestamp| {
+            u64::try_from(time.millis() - row.admission.admitted.millis()).unwrap_or(0)
+        };
         let charged = told.filter(|settlement| !settlement.void);
         UsageRow {
             id: row.admission.request,
             at: row.admission.admitted,
             key,
-            key_name: self.names.get(&key).cloned().unwrap_or_else(|| format!("key-{key}")),
+            key_name: self
+                .names
+                .get(&key)
+                .cloned()
+                .unwrap_or_else(|| format!("key-{key}")),
             model: row.admission.model_name.to_string(),
             target: None,
             backend: None,
             status: told.map(|settlement| settlement.status),
             error_code: told.and_then(|settlement| Some(settlement.error.as_ref()?.code.clone())),
-            error_message: told.and_then(|settlement| Some(settlement.error.as_ref()?.message.clone())),
+            error_message: told
+                .and_then(|settlement| Some(settlement.error.as_ref()?.message.clone())),
             stream: row.admission.stream,
-            attempts: told.map_or(0, |settlement| u32::try_from(settlement.attempts.len()).unwrap_or(u32::MAX)),
+            attempts: told.map_or(0, |settlement| {
+                u32::try_from(settlement.attempts.len()).unwrap_or(u32::MAX)
+            }),
             attempt_detail: told.map_or_else(Vec::new, attempts),
             state: row.state.as_str().to_owned(),
             source: charged.map(|settlement| settlement.spent.source.as_str().to_owned()),
             client: Some(row.admission.client),
             usage: charged.map_or_else(TokenUsage::default, |settlement| settlement.spent.usage),
-            first_token_ms: told.and_then(|settlement| settlement.first_token).map(since),
+            first_token_ms: told
+                .and_then(|settlement| settlement.first_token)
+                .map(since),
             duration_ms: told.map(|settlement| since(settlement.ended)),
         }
     }
 }
 
 fn attempts(settlement: &Settlement) -> Vec<String> {
-    let outcome = |failure: &Option<String>| failure.clone().unwrap_or_else(|| "answered".to_owned());
-    settlement.attempts.iter().map(|attempt| format!("target {}: {}", attempt.target.0, outcome(&attempt.failure))).collect()
+    let outcome =
+        |failure: &Option<String>| failure.clone().unwrap_or_else(|| "answered".to_owned());
+    settlement
+        .attempts
+        .iter()
+        .map(|attempt| format!("target {}: {}", attempt.target.0, outcome(&attempt.failure)))
+        .collect()
 }
 
 #[async_trait]
@@ -67,16 +86,30 @@ impl UsageLog for FakeUsageLog {
     async fn rows(&self, filter: &RowFilter) -> Result<Vec<UsageRow>, StoreError> {
         let ledger = self.ledger.lock().expect("no panic while locked");
         let passes = |row: &&Row| {
-            filter.before.is_none_or(|before| row.admission.request < before)
+            filter
+                .before
+                .is_none_or(|before| row.admission.request < before)
                 && filter.key.is_none_or(|key| row.admission.key == key)
         };
         let most = filter.limit.clamp(1, 200) as usize;
-        Ok(ledger.rows.values().rev().filter(passes).take(most).map(|row| self.row(row)).collect())
+        Ok(ledger
+            .rows
+            .values()
+            .rev()
+            .filter(passes)
+            .take(most)
+            .map(|row| self.row(row))
+            .collect())
     }
 
     async fn recent(&self, since: Timestamp) -> Result<Vec<Recent>, StoreError> {
         let ledger = self.ledger.lock().expect("no panic while locked");
-        let mut rows: Vec<Recent> = ledger.rows.values().filter(|row| row.admission.admitted >= since).map(recent).collect();
+        let mut rows: Vec<Recent> = ledger
+            .rows
+            .values()
+            .filter(|row| row.admission.admitted >= since)
+            .map(recent)
+            .collect();
         rows.sort_by_key(|row| row.admitted);
         Ok(rows)
     }
@@ -88,5 +121,9 @@ fn recent(row: &Row) -> Recent {
         Some(settlement) if settlement.void => 0,
         Some(settlement) => settlement.spent.usage.total(),
     };
-    Recent { key: row.admission.key, admitted: row.admission.admitted, tokens }
+    Recent {
+        key: row.admission.key,
+        admitted: row.admission.admitted,
+        tokens,
+    }
 }

@@ -21,7 +21,7 @@ pub(super) struct Choice {
 }
 
 impl Answers {
-    pub(super) fn new(call: &Call<'_>, prompt: Prompt, created: i64) -> Self {
+    pub(super) fn new(call: &Call<'_>, prompt: &Prompt, created: i64) -> Self {
         let limit = call
             .head
             .max_output
@@ -64,9 +64,7 @@ impl Answers {
             };
             self.choice(index, &content, choice.finish_reason(), &mut out);
         }
-        out.push_str("],");
-        self.write_usage(&mut out);
-        out.push('}');
+        out.extend(["],", &self.usage(), "}"]);
         (out, self.usage)
     }
 
@@ -93,9 +91,7 @@ impl Answers {
     /// The event that tells usage.
     pub(super) fn usage_event(&self) -> String {
         let mut out = self.open(self.object("chat.completion.chunk"));
-        out.push_str("],");
-        self.write_usage(&mut out);
-        out.push('}');
+        out.extend(["],", &self.usage(), "}"]);
         out
     }
 
@@ -137,17 +133,18 @@ impl Answers {
             finish_reason,
             "}",
         ];
-        parts.into_iter().for_each(|part| out.push_str(part));
+        out.extend(parts);
     }
 
-    fn write_usage(&self, out: &mut String) {
+    /// The member that tells usage.
+    fn usage(&self) -> String {
         let TokenUsage {
             prompt, completion, ..
         } = self.usage;
         let total = self.usage.total();
-        out.push_str(&format!(
+        format!(
             "\"usage\":{{\"prompt_tokens\":{prompt},\"completion_tokens\":{completion},\"total_tokens\":{total}}}"
-        ));
+        )
     }
 }
 

@@ -44,7 +44,7 @@ impl EchoStream {
                 self.state = State::Speaking;
                 let starts =
                     (0..self.answers.choices.len()).map(|index| self.answers.delta(index, None));
-                Some(frame(starts.collect(), 0))
+                Some(frame(&starts.collect::<Vec<_>>(), 0))
             }
             State::Speaking => Some(self.speak()),
             State::Over => None,
@@ -61,7 +61,7 @@ impl EchoStream {
         self.step += 1;
         match u32::try_from(words.len()) {
             Ok(0) => self.finish(),
-            deltas => frame(words, deltas.unwrap_or(u32::MAX)),
+            deltas => frame(&words, deltas.unwrap_or(u32::MAX)),
         }
     }
 
@@ -71,7 +71,7 @@ impl EchoStream {
         let usage = self.include_usage.then(|| self.answers.usage_event());
         Frame {
             usage: Some(self.answers.usage),
-            ..frame(ends.chain(usage).collect(), 0)
+            ..frame(&ends.chain(usage).collect::<Vec<_>>(), 0)
         }
     }
 }
@@ -82,11 +82,11 @@ impl ReplyStream for EchoStream {
     }
 }
 
-fn frame(texts: Vec<String>, deltas: u32) -> Frame {
+fn frame(texts: &[String], deltas: u32) -> Frame {
     let mut out = BytesMut::new();
-    texts
-        .iter()
-        .for_each(|text| events::push(&mut out, text.as_bytes()));
+    for text in texts {
+        events::push(&mut out, text.as_bytes());
+    }
     Frame {
         bytes: out.freeze(),
         usage: None,

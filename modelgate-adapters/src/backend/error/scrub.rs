@@ -130,25 +130,24 @@ fn is_ip(part: &str) -> bool {
 }
 
 /// `backend:8000`, but not `line:42` or `12:30`.
-fn has_port(part: &str) -> bool {
-    let Some((host, port)) = part.rsplit_once(':') else {
+fn has_port(address: &str) -> bool {
+    let Some((host, port)) = address.rsplit_once(':') else {
         return false;
     };
-    let port_is_one = port.len() <= 5 && port.parse::<u16>().is_ok();
+    let is_port = port.len() <= 5 && port.parse::<u16>().is_ok();
     let is_host = host
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
-    let is_named = host.bytes().any(|byte| byte.is_ascii_alphabetic());
-    let is_known = host.eq_ignore_ascii_case("localhost") || host.contains('.') || port.len() >= 4;
-    port_is_one && is_host && is_named && is_known
+    let has_letter = host.bytes().any(|byte| byte.is_ascii_alphabetic());
+    let looks_real =
+        host.eq_ignore_ascii_case("localhost") || host.contains('.') || port.len() >= 4;
+    is_port && is_host && has_letter && looks_real
 }
 
 fn shorten(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        None => text.to_owned(),
-        Some(_) => {
-            let kept: String = text.chars().take(most - 1).collect();
-            format!("{}…", kept.trim_end())
-        }
+    if text.chars().nth(most).is_none() {
+        return text.to_owned();
     }
+    let kept: String = text.chars().take(most - 1).collect();
+    format!("{}…", kept.trim_end())
 }

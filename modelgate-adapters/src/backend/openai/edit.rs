@@ -81,7 +81,7 @@ mod tests {
             let edits = [Edit::new(member(document.as_bytes(), &value.unwrap()), "")];
             let mut out = Vec::new();
             apply(document.as_bytes(), &edits, 0..document.len(), |part| {
-                out.extend_from_slice(part)
+                out.extend_from_slice(part);
             });
             assert_eq!(String::from_utf8(out).unwrap(), expected);
         };
@@ -103,7 +103,7 @@ mod tests {
         let part = |within: Range<usize>| {
             let mut out = Vec::new();
             apply(b"abcdef", &edits, within, |part| {
-                out.extend_from_slice(part)
+                out.extend_from_slice(part);
             });
             String::from_utf8(out).unwrap()
         };

@@ -6,6 +6,9 @@ use bytes::{Bytes, BytesMut};
 use modelgate_domain::TokenUsage;
 use modelgate_ports::driven::Frame;
 
+/// The memory of larger frames is not kept.
+const KEPT_BYTES: usize = 64 * 1024;
+
 /// Collects the events of one read.
 #[derive(Debug, Default)]
 pub(super) struct Frames {
@@ -40,6 +43,9 @@ impl Frames {
             Some((chunk, run)) => chunk.slice(run),
             None => self.out.split().freeze(),
         };
+        if bytes.len() > KEPT_BYTES {
+            self.out = BytesMut::new();
+        }
         let frame = Frame {
             bytes,
             usage: self.usage.take(),

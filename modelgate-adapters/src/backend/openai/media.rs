@@ -29,9 +29,9 @@ pub(super) fn check(policy: &ImagePolicy, call: &Call<'_>) -> Result<(), Backend
         keys: Vec::new(),
         refused: false,
     });
-    let scanned = call.body.iter().try_for_each(|piece| scanner.feed(piece));
+    let fed = call.body.iter().try_for_each(|piece| scanner.feed(piece));
     // The body was read before: it is valid JSON.
-    match scanned.and_then(|()| scanner.finish()) {
+    match fed.and_then(|()| scanner.finish()) {
         Ok(found) if !found.refused => Ok(()),
         _ => Err(refusal(policy)),
     }

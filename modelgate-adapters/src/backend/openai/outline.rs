@@ -6,6 +6,10 @@ use modelgate_domain::json::{JsonError, JsonErrorKind, Scanner, Token, Visitor};
 
 /// Where things are in an event, and what its choices say.
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "findings of one scan that do not depend on each other"
+)]
 pub(super) struct Outline {
     pub(super) model: Option<Range<usize>>,
     pub(super) usage: Option<Range<usize>>,

@@ -42,7 +42,9 @@ mod tests {
                 [&body.as_bytes()[..cut], &body.as_bytes()[cut..]].map(Bytes::copy_from_slice);
             let mut reader =
                 HeadReader::new(Endpoint::Chat, modelgate_domain::head::Caps::default());
-            pieces.iter().for_each(|piece| reader.feed(piece).unwrap());
+            for piece in &pieces {
+                reader.feed(piece).unwrap();
+            }
             let rewrite = Rewrite {
                 model: "org/real",
                 ask_usage: true,

@@ -10,6 +10,9 @@ use super::edit::{self, Edit};
 /// So many events in a row that no template fitted: this server's events are never alike.
 const PATIENCE: u8 = 16;
 
+/// More around its text no ordinary event has.
+const MOST_BYTES: usize = 4096;
+
 /// The last ordinary event, in two halves: before and after the text of its delta.
 #[derive(Debug, Default)]
 pub(super) struct Template {
@@ -75,7 +78,8 @@ impl Template {
         content: Range<usize>,
         edits: &[Edit<T>],
     ) {
-        if self.recorded_in_vain >= PATIENCE {
+        let is_large = event.len() - content.len() > MOST_BYTES;
+        if is_large || self.recorded_in_vain >= PATIENCE {
             return;
         }
         self.recorded_in_vain += 1;
@@ -84,7 +88,7 @@ impl Template {
         let mut line = BytesMut::new();
         let mut part = |within: Range<usize>| {
             edit::apply(event, edits, within, |part| {
-                events::push_line(&mut line, part)
+                events::push_line(&mut line, part);
             });
             line.split()
         };

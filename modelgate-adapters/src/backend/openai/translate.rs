@@ -146,7 +146,7 @@ impl Translator {
         frames.deltas += u32::from(outline.output);
         let told = self.note_usage(&outline, data, frames);
         self.note_identity(&outline, data);
-        if !(told && self.is_only_usage(&outline, data) && self.passes_usage_over()) {
+        if !(told && is_only_usage(&outline, data) && self.passes_usage_over()) {
             let settled = self.plan(&outline, data);
             self.write(data, event, frames);
             let is_usual = outline.each.len() == 1 && !outline.each[0].finished && !told;
@@ -180,20 +180,6 @@ impl Translator {
         self.usage.last = Some(told);
         frames.usage = Some(told);
         true
-    }
-
-    /// Whether the event has usage and no choices.
-    fn is_only_usage(&self, outline: &Outline, data: &[u8]) -> bool {
-        let is_nothing = |raw: &[u8]| json::is_null(raw) || json::is_empty_array(raw);
-        let no_choices = outline
-            .choices
-            .clone()
-            .is_none_or(|at| is_nothing(&data[at]));
-        no_choices
-            && outline
-                .usage
-                .clone()
-                .is_some_and(|at| data[at.start] == b'{')
     }
 
     /// Whether an event with nothing but usage is left out; otherwise the client has it now.
@@ -250,7 +236,7 @@ impl Translator {
         out.reserve(data.len() + self.shown.len() + 16);
         out.extend_from_slice(events::BEFORE);
         edit::apply(data, &self.edits, 0..data.len(), |part| {
-            events::push_line(out, part)
+            events::push_line(out, part);
         });
         out.extend_from_slice(events::AFTER);
     }
@@ -297,4 +283,12 @@ fn error_in<'a>(outline: &Outline, data: &'a [u8]) -> Option<&'a [u8]> {
         .clone()
         .is_some_and(|at| &data[at] == b"\"error\"");
     (outline.choices.is_none() && (says_so || outline.complaint)).then_some(data)
+}
+
+/// Whether the event has usage and no choices.
+fn is_only_usage(outline: &Outline, data: &[u8]) -> bool {
+    let is_nothing = |raw: &[u8]| json::is_null(raw) || json::is_empty_array(raw);
+    let choices = outline.choices.clone();
+    let usage = outline.usage.clone();
+    choices.is_none_or(|at| is_nothing(&data[at])) && usage.is_some_and(|at| data[at.start] == b'{')
 }

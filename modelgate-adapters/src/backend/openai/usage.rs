@@ -2,6 +2,9 @@
 
 use modelgate_domain::{TokenUsage, json};
 
+/// A member that should be a count and is none.
+struct NoCount;
+
 /// OpenAI's `usage` object. `None` if it is none, or tells figures that are none.
 pub(super) fn of(raw: &[u8]) -> Option<TokenUsage> {
     let names = [
@@ -19,7 +22,8 @@ pub(super) fn of(raw: &[u8]) -> Option<TokenUsage> {
         prompt_details,
         completion_details,
     ] = found.map(|at| at.map(|at| &raw[at]).filter(|raw| !json::is_null(raw)));
-    let [prompt, completion, total] = [count(prompt)?, count(completion)?, count(total)?];
+    let [prompt, completion, total] = [prompt, completion, total].map(count);
+    let (prompt, completion, total) = (prompt.ok()?, completion.ok()?, total.ok()?);
     let prompt = match (prompt, completion, total) {
         (Some(prompt), ..) => prompt,
         (None, completion, Some(total)) => total.saturating_sub(completion.unwrap_or(0)),
@@ -53,12 +57,10 @@ pub(super) fn of_groq(raw: &[u8]) -> Option<TokenUsage> {
     of(&raw[usage?])
 }
 
-/// A count that may be missing; `None` if it is there and is no count.
-fn count(raw: Option<&[u8]>) -> Option<Option<u64>> {
-    match raw {
-        None => Some(None),
-        Some(raw) => json::unsigned(raw).map(Some),
-    }
+/// A count that may be missing.
+fn count(raw: Option<&[u8]>) -> Result<Option<u64>, NoCount> {
+    raw.map(|raw| json::unsigned(raw).ok_or(NoCount))
+        .transpose()
 }
 
 fn part(details: Option<&[u8]>, name: &str) -> u64 {
@@ -73,13 +75,13 @@ fn part(details: Option<&[u8]>, name: &str) -> u64 {
 mod tests {
     use super::*;
 
-    fn usage(prompt: u64, cached: u64, completion: u64, reasoning: u64) -> Option<TokenUsage> {
-        Some(TokenUsage {
+    fn usage(prompt: u64, cached: u64, completion: u64, reasoning: u64) -> TokenUsage {
+        TokenUsage {
             prompt,
             cached,
             completion,
             reasoning,
-        })
+        }
     }
 
     #[test]
@@ -87,29 +89,32 @@ mod tests {
         let check = |raw: &str, expected| assert_eq!(of(raw.as_bytes()), expected, "{raw}");
         check(
             r#"{"prompt_tokens":20,"total_tokens":27,"completion_tokens":7}"#,
-            usage(20, 0, 7, 0),
+            Some(usage(20, 0, 7, 0)),
         );
         check(
             r#"{"prompt_tokens":9,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":4},
                 "completion_tokens_details":{"reasoning_tokens":3,"audio_tokens":0}}"#,
-            usage(9, 4, 5, 3),
+            Some(usage(9, 4, 5, 3)),
         );
-        check(r#"{"prompt_tokens":8,"total_tokens":8}"#, usage(8, 0, 0, 0));
+        check(
+            r#"{"prompt_tokens":8,"total_tokens":8}"#,
+            Some(usage(8, 0, 0, 0)),
+        );
         check(
             r#"{"prompt_tokens":8,"completion_tokens":null,"total_tokens":10}"#,
-            usage(8, 0, 2, 0),
+            Some(usage(8, 0, 2, 0)),
         );
         check(
             r#"{"total_tokens":10,"completion_tokens":4}"#,
-            usage(6, 0, 4, 0),
+            Some(usage(6, 0, 4, 0)),
         );
         check(
             r#"{"prompt_tokens":1,"completion_tokens":2,"prompt_tokens_details":null}"#,
-            usage(1, 0, 2, 0),
+            Some(usage(1, 0, 2, 0)),
         );
         check(
             r#"{"prompt_tokens":1,"completion_tokens":2,"prompt_tokens_details":[1]}"#,
-            usage(1, 0, 2, 0),
+            Some(usage(1, 0, 2, 0)),
         );
         check(r#"{"prompt_tokens":-1,"completion_tokens":2}"#, None);
         check(r#"{"prompt_tokens":1,"completion_tokens":"2"}"#, None);
@@ -124,15 +129,15 @@ mod tests {
     fn other_forms_are_read_too() {
         assert_eq!(
             of_timings(br#"{"cache_n":3,"prompt_n":2,"predicted_n":7,"x":1.5}"#),
-            usage(5, 3, 7, 0)
+            Some(usage(5, 3, 7, 0))
         );
         assert_eq!(
             of_timings(br#"{"prompt_n":2,"predicted_n":7}"#),
-            usage(2, 0, 7, 0)
+            Some(usage(2, 0, 7, 0))
         );
         assert_eq!(of_timings(br#"{"prompt_n":2}"#), None);
         let groq = br#"{"id":"r","usage":{"prompt_tokens":1,"completion_tokens":2}}"#;
-        assert_eq!(of_groq(groq), usage(1, 0, 2, 0));
+        assert_eq!(of_groq(groq), Some(usage(1, 0, 2, 0)));
         assert_eq!(of_groq(br#"{"id":"r"}"#), None);
     }
 }

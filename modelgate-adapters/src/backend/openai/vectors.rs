@@ -29,8 +29,7 @@ pub(super) fn edits(
             continue;
         };
         let value = item.start + value.start..item.start + value.end;
-        if let Some(converted) = converted(&document[value.clone()], wanted) {
-            let with = converted.ok_or_else(unreadable)?;
+        if let Some(with) = converted(&document[value.clone()], wanted)? {
             edits.push(Edit::new(value, Bytes::from(with)));
         }
     }
@@ -38,12 +37,13 @@ pub(super) fn edits(
 }
 
 /// The vector in the other form; nothing if it has the right one, or is no plain vector.
-fn converted(vector: &[u8], wanted: Encoding) -> Option<Option<String>> {
-    match (vector.first()?, wanted) {
-        (b'[', Encoding::Base64) if !holds_arrays(vector) => Some(to_base64(vector)),
-        (b'"', Encoding::Float) => Some(to_numbers(vector)),
-        _ => None,
-    }
+fn converted(vector: &[u8], wanted: Encoding) -> Result<Option<String>, BackendError> {
+    let converted = match (vector.first(), wanted) {
+        (Some(b'['), Encoding::Base64) if !holds_arrays(vector) => to_base64(vector),
+        (Some(b'"'), Encoding::Float) => to_numbers(vector),
+        _ => return Ok(None),
+    };
+    converted.map(Some).ok_or_else(unreadable)
 }
 
 /// Servers that give one vector for each token nest them.
@@ -95,7 +95,7 @@ mod tests {
         let edits = edits(document, data.unwrap(), wanted)?;
         let mut out = Vec::new();
         edit::apply(document, &edits, 0..document.len(), |part| {
-            out.extend_from_slice(part)
+            out.extend_from_slice(part);
         });
         Ok(String::from_utf8(out).unwrap())
     }

@@ -2,12 +2,13 @@
 
 use std::ops::Range;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use modelgate_domain::head::Encoding;
 use modelgate_domain::{Endpoint, TokenUsage, json};
 use modelgate_ports::driven::{BackendError, Call, ReplyBody};
 
 use super::super::error::{self, Names, nonsense};
+use super::super::joined::joined;
 use super::edit::Edit;
 use super::{outline, usage, vectors};
 
@@ -16,11 +17,11 @@ use super::{outline, usage, vectors};
 /// # Errors
 /// It is an error after all, or makes no sense.
 pub(super) fn reply(
-    pieces: Vec<Bytes>,
+    pieces: &[Bytes],
     call: &Call<'_>,
     names: &Names,
 ) -> Result<ReplyBody, BackendError> {
-    let document = trimmed(joined(pieces));
+    let document = trimmed(&joined(pieces));
     let found = Found::read(&document)?;
     if let Some(error) = found.error(&document) {
         return Err(error::in_stream(&document[error], names));
@@ -103,19 +104,8 @@ fn shown(document: &[u8], model: &Range<usize>, name: &str) -> Option<Edit<Bytes
     (document[model.clone()] != *quoted).then(|| Edit::new(model.clone(), Bytes::from(quoted)))
 }
 
-fn joined(mut pieces: Vec<Bytes>) -> Bytes {
-    if pieces.len() == 1 {
-        return pieces.remove(0);
-    }
-    let mut whole = BytesMut::with_capacity(pieces.iter().map(Bytes::len).sum());
-    pieces
-        .iter()
-        .for_each(|piece| whole.extend_from_slice(piece));
-    whole.freeze()
-}
-
 /// Some servers send blank lines while a request is queued.
-fn trimmed(document: Bytes) -> Bytes {
+fn trimmed(document: &Bytes) -> Bytes {
     let mark = if document.starts_with(b"\xef\xbb\xbf") {
         3
     } else {

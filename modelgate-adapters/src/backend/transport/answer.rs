@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ pub(crate) struct AnswerBody {
     /// The first chunk does not count as the first event.
     held: bool,
     parting: bool,
-    config: TransportConfig,
+    config: Arc<TransportConfig>,
 }
 
 enum Coding {
@@ -42,7 +43,7 @@ impl AnswerBody {
         incoming: Incoming,
         headers: &HeaderMap,
         deadlines: Deadlines,
-        config: &TransportConfig,
+        config: Arc<TransportConfig>,
     ) -> Self {
         Self {
             incoming: Some(incoming),
@@ -50,7 +51,7 @@ impl AnswerBody {
             deadlines,
             held: false,
             parting: false,
-            config: config.clone(),
+            config,
         }
     }
 

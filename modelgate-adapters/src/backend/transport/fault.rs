@@ -16,15 +16,15 @@ pub(super) fn timed_out(timer: Timer, config: &TransportConfig) -> BackendError 
     let limit = limit(timer, config);
     let name = timer.as_str();
     let what = match timer {
-        Timer::Connect => "the model server could not be connected to",
-        Timer::FirstEvent => "the model server did not begin to answer",
-        Timer::Idle => "the model server fell silent",
-        Timer::Answer => "the model server did not answer",
-        Timer::Stream => "the model server did not come to an end",
+        Timer::Connect => "could not be connected to within",
+        Timer::FirstEvent => "did not begin to answer within",
+        Timer::Idle => "was silent for",
+        Timer::Answer => "did not answer within",
+        Timer::Stream => "did not end its stream within",
     };
     BackendError::new(
         BackendFault::TimedOut(timer),
-        format!("{what} within {limit:?} ({name})"),
+        format!("the model server {what} {limit:?} ({name})"),
     )
 }
 

@@ -11,7 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 /// The pieces, and which of them comes next. A clone starts where this one is.
 #[derive(Debug, Clone)]
 pub(super) struct Pieces {
-    pieces: Arc<[Bytes]>,
+    all: Arc<[Bytes]>,
     next: usize,
     left: u64,
 }
@@ -20,7 +20,7 @@ impl Pieces {
     pub(super) fn new(pieces: Vec<Bytes>) -> Self {
         let left = pieces.iter().map(|piece| piece.len() as u64).sum();
         Self {
-            pieces: pieces.into(),
+            all: pieces.into(),
             next: 0,
             left,
         }
@@ -35,7 +35,7 @@ impl Body for Pieces {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let Some(piece) = self.pieces.get(self.next).cloned() else {
+        let Some(piece) = self.all.get(self.next).cloned() else {
             return Poll::Ready(None);
         };
         self.next += 1;

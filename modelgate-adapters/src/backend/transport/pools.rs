@@ -19,6 +19,8 @@ const MOST_POOLS: usize = 1024;
 /// What a server may send of one h2 stream before it is read.
 const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
+/// Most that is read from a connection ahead of those who want it, and most that a head may have.
+const READ_AHEAD: usize = 64 * 1024;
 const PING: Duration = Duration::from_secs(20);
 
 pub(super) type HttpClient = Client<Connector, Pieces>;
@@ -56,17 +58,14 @@ impl Pools {
         let Some(credential) = credential else {
             return Arc::clone(&self.anonymous);
         };
-        let pools = self
-            .by_credential
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        match pools.get(credential.reveal()) {
-            Some(pool) => Arc::clone(pool),
-            None => {
-                drop(pools);
-                self.open(credential)
-            }
-        }
+        self.known(credential)
+            .unwrap_or_else(|| self.open(credential))
+    }
+
+    fn known(&self, credential: &Secret) -> Option<Arc<Pool>> {
+        let pools = self.by_credential.read();
+        let pools = pools.unwrap_or_else(PoisonError::into_inner);
+        pools.get(credential.reveal()).map(Arc::clone)
     }
 
     fn open(&self, credential: &Secret) -> Arc<Pool> {
@@ -101,6 +100,7 @@ fn builder() -> Builder {
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE)
+        .http1_max_buf_size(READ_AHEAD)
         .http2_initial_stream_window_size(STREAM_WINDOW)
         .http2_initial_connection_window_size(CONNECTION_WINDOW)
         .http2_keep_alive_interval(PING);

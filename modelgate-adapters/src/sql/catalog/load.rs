@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
-use modelgate_domain::{BackendKind, BaseUrl, Model, ModelId, ModelName, Target, TargetId, Timestamp};
+use modelgate_domain::{
+    BackendKind, BaseUrl, Model, ModelId, ModelName, Target, TargetId, Timestamp,
+};
 use modelgate_ports::driven::{Sealer, StoreError};
 
 use super::row::{ModelRow, OptionsRow, TargetRow};
@@ -19,7 +21,9 @@ pub(super) fn models(
     sealer: &dyn Sealer,
     unopened: &mut dyn FnMut(&str, TargetId),
 ) -> Result<Vec<Model>, WriteError> {
-    let rows: Vec<ModelRow> = models::table.select(ModelRow::as_select()).load(connection)?;
+    let rows: Vec<ModelRow> = models::table
+        .select(ModelRow::as_select())
+        .load(connection)?;
     let mut aliases = aliases(connection)?;
     let mut targets = targets(connection)?;
     let mut read = |row: ModelRow| {
@@ -29,11 +33,16 @@ pub(super) fn models(
         let servers: Result<Vec<Target>, StoreError> = servers.into_iter().map(&mut open).collect();
         model(&row, names, servers?)
     };
-    Ok(rows.into_iter().map(&mut read).collect::<Result<Vec<Model>, StoreError>>()?)
+    Ok(rows
+        .into_iter()
+        .map(&mut read)
+        .collect::<Result<Vec<Model>, StoreError>>()?)
 }
 
 fn aliases(connection: &mut SqliteConnection) -> Result<HashMap<i64, Vec<ModelName>>, WriteError> {
-    let query = model_aliases::table.select((model_aliases::model_id, model_aliases::name)).order(model_aliases::position);
+    let query = model_aliases::table
+        .select((model_aliases::model_id, model_aliases::name))
+        .order(model_aliases::position);
     let rows: Vec<(i64, String)> = query.load(connection)?;
     let mut aliases: HashMap<i64, Vec<ModelName>> = HashMap::new();
     for (model, name) in rows {
@@ -44,7 +53,9 @@ fn aliases(connection: &mut SqliteConnection) -> Result<HashMap<i64, Vec<ModelNa
 }
 
 fn targets(connection: &mut SqliteConnection) -> Result<HashMap<i64, Vec<TargetRow>>, WriteError> {
-    let query = model_targets::table.select(TargetRow::as_select()).order((model_targets::priority, model_targets::position));
+    let query = model_targets::table
+        .select(TargetRow::as_select())
+        .order((model_targets::priority, model_targets::position));
     let rows: Vec<TargetRow> = query.load(connection)?;
     let mut targets: HashMap<i64, Vec<TargetRow>> = HashMap::new();
     for row in rows {
@@ -53,7 +64,11 @@ fn targets(connection: &mut SqliteConnection) -> Result<HashMap<i64, Vec<TargetR
     Ok(targets)
 }
 
-fn model(row: &ModelRow, aliases: Vec<ModelName>, targets: Vec<Target>) -> Result<Model, StoreError> {
+fn model(
+    row: &ModelRow,
+    aliases: Vec<ModelName>,
+    targets: Vec<Target>,
+) -> Result<Model, StoreError> {
     let column = |name| Column::new("models", name);
     Ok(Model {
         id: ModelId(row.id),
@@ -69,7 +84,11 @@ fn model(row: &ModelRow, aliases: Vec<ModelName>, targets: Vec<Target>) -> Resul
     })
 }
 
-fn target(row: TargetRow, sealer: &dyn Sealer, unopened: &mut dyn FnMut(TargetId)) -> Result<Target, StoreError> {
+fn target(
+    row: TargetRow,
+    sealer: &dyn Sealer,
+    unopened: &mut dyn FnMut(TargetId),
+) -> Result<Target, StoreError> {
     let column = |name| Column::new("model_targets", name);
     let id = TargetId(row.id);
     let kind = column("kind").known(BackendKind::parse(&row.kind))?;
@@ -79,5 +98,12 @@ fn target(row: TargetRow, sealer: &dyn Sealer, unopened: &mut dyn FnMut(TargetId
         let opened = sealer.open(&sealed, &seal_context(base_url.as_ref()));
         opened.inspect_err(|_| unopened(id)).ok()
     });
-    Ok(Target { id, kind, base_url, upstream_name: row.upstream_name, credential, priority: row.priority })
+    Ok(Target {
+        id,
+        kind,
+        base_url,
+        upstream_name: row.upstream_name,
+        credential,
+        priority: row.priority,
+    })
 }

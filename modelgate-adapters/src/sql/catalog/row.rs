@@ -76,9 +76,16 @@ pub(super) struct TargetChange<'a> {
 }
 
 impl<'a> TargetChange<'a> {
-    pub(super) fn sealed(target: &'a NewTarget, position: i32, sealer: &dyn Sealer) -> Result<Self, WriteError> {
+    pub(super) fn sealed(
+        target: &'a NewTarget,
+        position: i32,
+        sealer: &dyn Sealer,
+    ) -> Result<Self, WriteError> {
         let context = seal_context(target.base_url.as_ref());
-        let credential = target.credential.as_ref().map(|secret| sealer.seal(secret, &context));
+        let credential = target
+            .credential
+            .as_ref()
+            .map(|secret| sealer.seal(secret, &context));
         Ok(Self {
             kind: target.kind.as_str(),
             base_url: target.base_url.as_ref().map(ToString::to_string),
@@ -115,8 +122,18 @@ pub(super) struct OptionsRow {
 
 impl OptionsRow {
     fn of(options: &ModelOptions) -> Self {
-        let ModelOptions { num_ctx, keep_alive, openai_api, truncate } = options.clone();
-        Self { num_ctx, keep_alive, openai_api, truncate }
+        let ModelOptions {
+            num_ctx,
+            keep_alive,
+            openai_api,
+            truncate,
+        } = options.clone();
+        Self {
+            num_ctx,
+            keep_alive,
+            openai_api,
+            truncate,
+        }
     }
 
     fn to_text(&self) -> Result<String, WriteError> {
@@ -124,7 +141,17 @@ impl OptionsRow {
     }
 
     pub(super) fn parse(text: &str) -> Option<ModelOptions> {
-        let Self { num_ctx, keep_alive, openai_api, truncate } = serde_json::from_str(text).ok()?;
-        Some(ModelOptions { num_ctx, keep_alive, openai_api, truncate })
+        let Self {
+            num_ctx,
+            keep_alive,
+            openai_api,
+            truncate,
+        } = serde_json::from_str(text).ok()?;
+        Some(ModelOptions {
+            num_ctx,
+            keep_alive,
+            openai_api,
+            truncate,
+        })
     }
 }

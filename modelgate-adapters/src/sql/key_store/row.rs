@@ -37,7 +37,11 @@ pub(super) struct KeyRow {
 
 impl KeyRow {
     pub(super) fn balance(&self) -> Balance {
-        Balance { used: counted(self.used), reserved: counted(self.reserved), since: Timestamp::from_millis(self.quota_since) }
+        Balance {
+            used: counted(self.used),
+            reserved: counted(self.reserved),
+            since: Timestamp::from_millis(self.quota_since),
+        }
     }
 
     fn limits(&self) -> Result<Limits, StoreError> {
@@ -50,9 +54,14 @@ impl KeyRow {
     }
 
     fn quota(&self) -> Result<Option<Quota>, StoreError> {
-        let Some(limit) = column("quota").number(self.quota)? else { return Ok(None) };
+        let Some(limit) = column("quota").number(self.quota)? else {
+            return Ok(None);
+        };
         let period = self.quota_period.as_deref().and_then(Period::parse);
-        Ok(Some(Quota { limit, period: column("quota_period").known(period)? }))
+        Ok(Some(Quota {
+            limit,
+            period: column("quota_period").known(period)?,
+        }))
     }
 }
 
@@ -62,7 +71,11 @@ const fn column(name: &'static str) -> Column {
 
 fn models(text: &str) -> Result<Vec<ModelName>, StoreError> {
     let column = column("allowed_models");
-    column.list(text)?.iter().map(|name| column.known(ModelName::new(name).ok())).collect()
+    column
+        .list(text)?
+        .iter()
+        .map(|name| column.known(ModelName::new(name).ok()))
+        .collect()
 }
 
 fn networks(text: &str) -> Result<AllowList, StoreError> {
@@ -151,6 +164,10 @@ pub(super) struct FreshBalance {
 
 impl FreshBalance {
     pub(super) const fn since(created: Timestamp) -> Self {
-        Self { quota_since: created.millis(), used: 0, reserved: 0 }
+        Self {
+            quota_since: created.millis(),
+            used: 0,
+            reserved: 0,
+        }
     }
 }

@@ -22,7 +22,7 @@ use crate::sql::write::{Job, Message, Queue};
 /// Most that a request is promised, without which two absurd ones could not be added up. No request is ever charged more.
 const MOST: u64 = 2 * TokenUsage::MOST;
 
-type Answer = Result<Promise, ReserveError>;
+pub(super) type Answer = Result<Promise, ReserveError>;
 
 pub(super) struct Reserve {
     admission: Admission,
@@ -43,21 +43,41 @@ impl Reserve {
         reply: oneshot::Sender<Answer>,
         place: OwnedSemaphorePermit,
     ) -> Self {
-        Self { admission: admission.clone(), zone, clock, queue, outcome: None, reply, _place: place }
+        Self {
+            admission: admission.clone(),
+            zone,
+            clock,
+            queue,
+            outcome: None,
+            reply,
+            _place: place,
+        }
     }
 
     /// Nothing is written before every reason to refuse is out of the way.
-    fn promise(&self, connection: &mut SqliteConnection) -> Result<Result<Reservation, ReserveError>, Error> {
+    fn promise(
+        &self,
+        connection: &mut SqliteConnection,
+    ) -> Result<Result<Reservation, ReserveError>, Error> {
         let columns = (api_keys::used, api_keys::reserved, api_keys::quota_since);
-        let held = api_keys::table.find(self.admission.key.0).select(columns).get_result::<Counts>(connection).optional()?;
-        let Some(held) = held else { return Ok(refused("the key has no balance")) };
+        // Not `first`: it binds a limit, and SQLite plans a query with a bound limit anew each time.
+        let held = api_keys::table
+            .find(self.admission.key.0)
+            .select(columns)
+            .get_result::<Counts>(connection)
+            .optional()?;
+        let Some(held) = held else {
+            return Ok(refused("the key has no balance"));
+        };
         let reservation = match self.decide(balance(held)) {
             Ok(reservation) => reservation,
             Err(exceeded) => return Ok(Err(exceeded.into())),
         };
         match self.open_row(connection, &reservation) {
             Ok(()) => {}
-            Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => return Ok(refused("the request has a row already")),
+            Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {
+                return Ok(refused("the request has a row already"));
+            }
             Err(error) => return Err(error),
         }
         self.store(connection, reservation.balance)?;
@@ -65,18 +85,34 @@ impl Reserve {
     }
 
     fn decide(&self, held: Balance) -> Result<Reservation, QuotaExceeded> {
-        let Admission { quota, ask, admitted, .. } = &self.admission;
+        let Admission {
+            quota,
+            ask,
+            admitted,
+            ..
+        } = &self.admission;
         let period = quota.map_or(Period::Total, |quota| quota.period);
         let limit = quota.map(|quota| quota.limit);
         let balance = quota::current(held, period, *admitted, &self.zone);
-        let ask = OutputAsk { left: limit.map(|limit| quota::left(limit, balance)), ..*ask };
+        let ask = OutputAsk {
+            left: limit.map(|limit| quota::left(limit, balance)),
+            ..*ask
+        };
         let bound = quota::output_bound(&ask);
         let promised = ask.prompt.saturating_add(bound.promised).min(MOST);
         let balance = quota::reserve(limit, balance, promised)?;
-        Ok(Reservation { promised, injected: bound.injected, balance })
+        Ok(Reservation {
+            promised,
+            injected: bound.injected,
+            balance,
+        })
     }
 
-    fn open_row(&self, connection: &mut SqliteConnection, reservation: &Reservation) -> QueryResult<()> {
+    fn open_row(
+        &self,
+        connection: &mut SqliteConnection,
+        reservation: &Reservation,
+    ) -> QueryResult<()> {
         let admission = &self.admission;
         // A wall clock that went back must not put the request into a period that is over, where nothing is charged.
         let admitted = admission.admitted.max(reservation.balance.since);
@@ -119,8 +155,7 @@ impl Statement for InsertRow {
 struct UpdateKey;
 
 impl Statement for UpdateKey {
-    const TEXT: &'static str =
-        "UPDATE api_keys SET used = ?, reserved = ?, quota_since = ?, last_used_at = ? WHERE id = ?";
+    const TEXT: &'static str = "UPDATE api_keys SET used = ?, reserved = ?, quota_since = ?, last_used_at = ? WHERE id = ?";
 }
 
 fn refused(why: &'static str) -> Result<Reservation, ReserveError> {
@@ -139,15 +174,28 @@ impl Job for Reserve {
     }
 
     fn committed(self: Box<Self>) {
-        let Self { admission, clock, queue, outcome, reply, .. } = *self;
+        let Self {
+            admission,
+            clock,
+            queue,
+            outcome,
+            reply,
+            ..
+        } = *self;
         let Some(outcome) = outcome else { return };
-        let promise = |reservation| Promise { reservation, request: admission.request, undo: Some((queue, clock)) };
+        let promise = |reservation| Promise {
+            reservation,
+            request: admission.request,
+            undo: Some((queue, clock)),
+        };
         // Should nobody wait any more, the promise comes back and is taken back as it drops.
         let _gone = reply.send(outcome.map(promise));
     }
 
     fn failed(self: Box<Self>, error: &Error) -> Option<Box<dyn Job>> {
-        let _gone = self.reply.send(Err(ReserveError::Unavailable(error.to_string().into())));
+        let _gone = self
+            .reply
+            .send(Err(ReserveError::Unavailable(error.to_string().into())));
         None
     }
 }
@@ -168,7 +216,9 @@ impl Promise {
 
 impl Drop for Promise {
     fn drop(&mut self) {
-        let Some((queue, clock)) = self.undo.take() else { return };
+        let Some((queue, clock)) = self.undo.take() else {
+            return;
+        };
         let undo = Settle::new(self.request, never_sent(clock.now()), None);
         // A ledger that ended closes the row at its next start.
         let _ended = queue.send(Message::Job(Box::new(undo)));

@@ -25,8 +25,17 @@ pub(super) struct Settle {
 type Called = (String, String);
 
 impl Settle {
-    pub(super) fn new(request: RequestId, settlement: Settlement, reply: Option<oneshot::Sender<()>>) -> Self {
-        Self { request, settlement, reply, was_told: false }
+    pub(super) fn new(
+        request: RequestId,
+        settlement: Settlement,
+        reply: Option<oneshot::Sender<()>>,
+    ) -> Self {
+        Self {
+            request,
+            settlement,
+            reply,
+            was_told: false,
+        }
     }
 
     fn settle(&self, connection: &mut SqliteConnection) -> QueryResult<()> {
@@ -34,25 +43,66 @@ impl Settle {
         // The state is looked at here and not in the query: as a bound value it would meet the partial index of open rows,
         // and SQLite plans such a query anew each time.
         let balance_columns = (api_keys::used, api_keys::reserved, api_keys::quota_since);
-        let columns = (usage::state, usage::key_id, usage::admitted, usage::reserved, balance_columns);
-        let row = usage::table.inner_join(api_keys::table).filter(usage::id.eq(id.as_str())).select(columns);
-        let found = row.get_result::<(String, i64, i64, i64, Counts)>(connection).optional()?;
+        let columns = (
+            usage::state,
+            usage::key_id,
+            usage::admitted,
+            usage::reserved,
+            balance_columns,
+        );
+        let row = usage::table
+            .inner_join(api_keys::table)
+            .filter(usage::id.eq(id.as_str()))
+            .select(columns);
+        let found = row
+            .get_result::<(String, i64, i64, i64, Counts)>(connection)
+            .optional()?;
         let open = found.filter(|(state, ..)| state == RowState::Open.as_str());
         let Some((_, key, admitted, promised, held)) = open else {
             tracing::debug!(request.id = %self.request, "a request without an open row is not settled again");
             return Ok(());
         };
-        let charged = if self.settlement.void { Spent::NOTHING } else { self.settlement.spent };
+        let charged = if self.settlement.void {
+            Spent::NOTHING
+        } else {
+            self.settlement.spent
+        };
         let usage = charged.usage.believable();
         self.close_row(connection, id.as_str(), Spent { usage, ..charged })?;
-        let after = quota::settle(balance(held), Timestamp::from_millis(admitted), counted(promised), usage.total());
+        let after = quota::settle(
+            balance(held),
+            Timestamp::from_millis(admitted),
+            counted(promised),
+            usage.total(),
+        );
         store_balance(connection, key, after)
     }
 
-    fn close_row(&self, connection: &mut SqliteConnection, id: &str, charged: Spent) -> QueryResult<()> {
-        let Settlement { void, status, error, target, attempts, first_token, ended, .. } = &self.settlement;
-        let state = if *void { RowState::Void } else { RowState::Settled };
-        let called = target.map(|target| called(connection, target)).transpose()?.flatten();
+    fn close_row(
+        &self,
+        connection: &mut SqliteConnection,
+        id: &str,
+        charged: Spent,
+    ) -> QueryResult<()> {
+        let Settlement {
+            void,
+            status,
+            error,
+            target,
+            attempts,
+            first_token,
+            ended,
+            ..
+        } = &self.settlement;
+        let state = if *void {
+            RowState::Void
+        } else {
+            RowState::Settled
+        };
+        let called = target
+            .map(|target| called(connection, target))
+            .transpose()?
+            .flatten();
         let detail = detail(connection, attempts)?;
         let tokens = charged.usage;
         let binds = [
@@ -88,7 +138,11 @@ impl Statement for CloseRow {
 
 fn called(connection: &mut SqliteConnection, target: TargetId) -> QueryResult<Option<Called>> {
     let columns = (model_targets::kind, model_targets::upstream_name);
-    model_targets::table.find(target.0).select(columns).get_result(connection).optional()
+    model_targets::table
+        .find(target.0)
+        .select(columns)
+        .get_result(connection)
+        .optional()
 }
 
 /// A line for each attempt; nothing when the first one answered, which the row says already.
@@ -102,7 +156,10 @@ fn detail(connection: &mut SqliteConnection, attempts: &[Attempt]) -> QueryResul
             Some((kind, name)) => format!("{kind} {name}"),
             None => format!("target {}", attempt.target.0),
         };
-        lines.push(format!("{server}: {}", attempt.failure.as_deref().unwrap_or("answered")));
+        lines.push(format!(
+            "{server}: {}",
+            attempt.failure.as_deref().unwrap_or("answered")
+        ));
     }
     Ok(Some(list(lines.iter().map(String::as_str))))
 }

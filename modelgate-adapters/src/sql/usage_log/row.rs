@@ -58,7 +58,9 @@ impl LogRow {
     fn attempt_detail(&self) -> Result<Vec<String>, StoreError> {
         match (&self.attempt_detail, &self.backend, &self.target_name) {
             (Some(lines), ..) => column("attempt_detail").list(lines),
-            (None, Some(backend), Some(target)) if self.attempts == 1 => Ok(vec![format!("{backend} {target}: answered")]),
+            (None, Some(backend), Some(target)) if self.attempts == 1 => {
+                Ok(vec![format!("{backend} {target}: answered")])
+            }
             _ => Ok(Vec::new()),
         }
     }

@@ -18,8 +18,19 @@ pub(super) struct Call<Op, After, T> {
 }
 
 impl<Op, After, T> Call<Op, After, T> {
-    pub(super) fn new(op: Op, after: After, reply: oneshot::Sender<Result<T, StoreError>>, place: OwnedSemaphorePermit) -> Self {
-        Self { op, after, outcome: None, reply, _place: place }
+    pub(super) fn new(
+        op: Op,
+        after: After,
+        reply: oneshot::Sender<Result<T, StoreError>>,
+        place: OwnedSemaphorePermit,
+    ) -> Self {
+        Self {
+            op,
+            after,
+            outcome: None,
+            reply,
+            _place: place,
+        }
     }
 }
 

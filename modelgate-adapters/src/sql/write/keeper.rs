@@ -42,9 +42,21 @@ struct Keeping {
 pub(super) fn start(path: &Path, fsync: Fsync, writer: Queue) -> io::Result<Keeper> {
     let dirty = Arc::new(AtomicBool::new(false));
     let (stop, stopped) = mpsc::channel();
-    let keeping = Keeping { path: path.to_owned(), log: beside(path, "-wal"), fsync, dirty: Arc::clone(&dirty), writer };
-    let thread = std::thread::Builder::new().name("ledger-keeper".into()).spawn(move || keeping.run(&stopped))?;
-    Ok(Keeper { dirty, stop, thread: Some(thread) })
+    let keeping = Keeping {
+        path: path.to_owned(),
+        log: beside(path, "-wal"),
+        fsync,
+        dirty: Arc::clone(&dirty),
+        writer,
+    };
+    let thread = std::thread::Builder::new()
+        .name("ledger-keeper".into())
+        .spawn(move || keeping.run(&stopped))?;
+    Ok(Keeper {
+        dirty,
+        stop,
+        thread: Some(thread),
+    })
 }
 
 impl Keeper {
@@ -55,7 +67,11 @@ impl Keeper {
     /// Syncs once more and ends the thread.
     pub(super) fn stop(&mut self) {
         let _ended = self.stop.send(());
-        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+        if self
+            .thread
+            .take()
+            .is_some_and(|thread| thread.join().is_err())
+        {
             tracing::error!("the keeper of the database's files ended with a panic");
         }
     }
@@ -73,7 +89,9 @@ impl Keeping {
         if !self.dirty.swap(false, Ordering::AcqRel) {
             return;
         }
-        if self.fsync == Fsync::EverySecond && let Err(error) = self.sync() {
+        if self.fsync == Fsync::EverySecond
+            && let Err(error) = self.sync()
+        {
             self.dirty.store(true, Ordering::Release);
             tracing::error!(error = %error, "commits could not be synced to the disk");
         }
@@ -93,11 +111,12 @@ impl Keeping {
     }
 
     fn checkpoint(&self) {
-        let copied = connection::writer(&Address::writing(&self.path), self.fsync)
-            .and_then(|mut connection| {
+        let copied = connection::writer(&Address::writing(&self.path), self.fsync).and_then(
+            |mut connection| {
                 let copied = connection.batch_execute("PRAGMA wal_checkpoint(PASSIVE)");
                 copied.map_err(diesel::ConnectionError::CouldntSetupConfiguration)
-            });
+            },
+        );
         if let Err(error) = copied {
             tracing::warn!(error = %error, "the database's log could not be copied into its file");
         }

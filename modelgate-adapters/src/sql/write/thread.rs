@@ -63,7 +63,13 @@ pub(super) struct Thread {
 }
 
 impl Thread {
-    pub(super) fn new(opened: Opened, messages: Receiver<Message>, keeper: Keeper, well: Arc<AtomicBool>, fsync: Fsync) -> Self {
+    pub(super) fn new(
+        opened: Opened,
+        messages: Receiver<Message>,
+        keeper: Keeper,
+        well: Arc<AtomicBool>,
+        fsync: Fsync,
+    ) -> Self {
         Self {
             connection: opened.connection,
             address: Address::writing(&opened.path),
@@ -101,7 +107,9 @@ impl Thread {
     /// Waits for one message and takes what else is there.
     fn collect(&mut self, batch: &mut Vec<Box<dyn Job>>) {
         let first = if self.owed.is_empty() {
-            self.messages.recv().map_err(|_| RecvTimeoutError::Disconnected)
+            self.messages
+                .recv()
+                .map_err(|_| RecvTimeoutError::Disconnected)
         } else {
             self.messages.recv_timeout(RETRY)
         };
@@ -111,7 +119,9 @@ impl Thread {
             Err(RecvTimeoutError::Disconnected) => self.stopping = true,
         }
         while batch.len() < BATCH && !self.stopping {
-            let Ok(message) = self.messages.try_recv() else { break };
+            let Ok(message) = self.messages.try_recv() else {
+                break;
+            };
             self.take(message, batch);
         }
     }
@@ -138,7 +148,11 @@ impl Thread {
                     self.owed.extend(owed.flatten());
                 }
             }
-            Err(trouble) => self.owed.extend(batch.drain(..).filter_map(|job| job.failed(trouble.cause()))),
+            Err(trouble) => self.owed.extend(
+                batch
+                    .drain(..)
+                    .filter_map(|job| job.failed(trouble.cause())),
+            ),
         }
     }
 
@@ -197,7 +211,10 @@ impl Thread {
         self.pay_owed();
         if !self.owed.is_empty() {
             let count = self.owed.len();
-            tracing::error!(count, "requests could not be settled; the next start closes them as recovered");
+            tracing::error!(
+                count,
+                "requests could not be settled; the next start closes them as recovered"
+            );
         }
         self.keeper.stop();
         self.checkpoint("PRAGMA wal_checkpoint(TRUNCATE)");

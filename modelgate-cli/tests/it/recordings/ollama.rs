@@ -11,6 +11,9 @@ const BOTH: &str =
 const CALL: &str = r#"{"message":{"role":"assistant","content":"","tool_calls":[{"id":"call_ab12cd34","function":{"index":0,"name":"w","arguments":{"c":"Rome", "n": 1.50}}}]},"done":false}"#;
 const CALL_LAST: &str = r#"{"message":{"role":"assistant","content":"","tool_calls":[{"function":{"index":0,"name":"v","arguments":{}}}]},"done":true,"eval_count":7}"#;
 const LENGTH: &str = r#"{"message":{"content":"a"},"logprobs":[{"token":"a","logprob":-0.25,"bytes":[97]}],"done":true,"done_reason":"length","eval_count":1}"#;
+const GENERATED: &str = r#"{"model":"up","response":"Hi","thinking":"","done":false}"#;
+const GENERATED_LAST: &str =
+    r#"{"model":"up","response":"","done":true,"done_reason":"stop","context":[1],"eval_count":1}"#;
 const ERROR: &str = r#"{"error":"model runner has stopped"}"#;
 
 pub(super) fn all() -> Vec<Recording> {
@@ -24,14 +27,17 @@ pub(super) fn all() -> Vec<Recording> {
             lines("\r\n\r\n \n", &[TEXT, LAST]),
         ),
         Recording::new("ollama", "length and logprobs", lines("\n", &[LENGTH])).asking_for_usage(),
+        Recording::new(
+            "ollama",
+            "generated text",
+            lines("\n", &[GENERATED, GENERATED_LAST]),
+        )
+        .legacy(),
         Recording::new("ollama", "error", lines("\n", &[TEXT, ERROR])).failing(),
         Recording::new("ollama", "error first", lines("\n", &[ERROR])).failing(),
     ]
 }
 
 fn lines(line_end: &str, lines: &[&str]) -> String {
-    lines
-        .iter()
-        .map(|line| format!("{line}{line_end}"))
-        .collect()
+    lines.iter().flat_map(|line| [line, line_end]).collect()
 }

@@ -10,6 +10,7 @@ pub(super) fn all() -> Vec<Recording> {
         Recording::new("openai", "logprobs", logprobs()),
         Recording::new("openai", "two choices", two_choices()),
         Recording::new("openai", "refusal in many scripts", refusal()),
+        Recording::new("openai", "a legacy completion", legacy()).legacy(),
         Recording::new(
             "openai",
             "no [DONE]",
@@ -79,6 +80,17 @@ fn refusal() -> String {
             r#"{"model":"up","choices":[{"index":0,"delta":{"role":"assistant","refusal":"Nein, tschüß"}}]}"#,
             r#"{"model":"up","choices":[{"index":0,"delta":{"refusal":"不行 😀\ud83d\ude00"}}]}"#,
             r#"{"model":"up","choices":[{"index":0,"delta":{},"finish_reason":"content_filter"}]}"#,
+            "[DONE]",
+        ],
+    )
+}
+
+fn legacy() -> String {
+    events(
+        "\n",
+        &[
+            r#"{"object":"text_completion","model":"up","choices":[{"text":"He","index":0,"logprobs":null,"finish_reason":null}]}"#,
+            r#"{"object":"text_completion","model":"up","choices":[{"text":"llo","index":0,"finish_reason":"length"}]}"#,
             "[DONE]",
         ],
     )

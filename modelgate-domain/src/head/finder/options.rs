@@ -26,10 +26,8 @@ pub(in super::super) struct Options {
 
 impl Options {
     pub(super) fn found(&mut self, key: usize, before: Option<usize>) {
-        if self.key.is_none() {
-            self.key = Some(key);
-            self.before = before;
-        }
+        self.key = Some(key);
+        self.before = before;
     }
 
     #[inline]

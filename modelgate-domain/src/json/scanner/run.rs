@@ -64,7 +64,6 @@ pub(super) fn run(piece: &[u8], mut at: usize) -> Run {
             };
         }
     };
-    let foreign = foreign.filter(|&start| start < at);
     Run { at, stop, foreign }
 }
 
@@ -77,7 +76,7 @@ fn pass(piece: &[u8], start: usize, mut stops: u64) -> (usize, Option<Stop>) {
             b'"' => return (at, Some(Stop::Quote)),
             b'\\' => match escape(piece, at + 1, Inside::Backslash) {
                 Ok((next, Inside::Plain)) if next < start + BLOCK => {
-                    stops &= u64::MAX << (next - start)
+                    stops &= u64::MAX << (next - start);
                 }
                 Ok((next, Inside::Plain)) => return (next, None),
                 Ok((next, inside)) => return (next, Some(Stop::Piece(inside))),

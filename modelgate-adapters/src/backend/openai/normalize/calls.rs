@@ -71,7 +71,7 @@ impl Calls {
         let part = Part::read(event, at);
         match self.find(&part) {
             Some(known) => go_on(known, event, at, &part, edits),
-            None => self.begin(event, at, part, of, edits),
+            None => self.begin(event, at, &part, of, edits),
         }
     }
 
@@ -89,27 +89,33 @@ impl Calls {
         &mut self,
         event: &[u8],
         at: &Range<usize>,
-        part: Part,
+        part: &Part,
         (request, choice): (RequestId, u64),
         edits: &mut Vec<Edit<Bytes>>,
     ) {
-        let next = self.0.iter().map(|call| call.index + 1).max().unwrap_or(0);
+        let next = self
+            .0
+            .iter()
+            .map(|call| call.index.saturating_add(1))
+            .max()
+            .unwrap_or(0);
         let index = part.index.unwrap_or(next);
         let id = part
             .said_id()
             .map_or_else(|| new_id(request, choice, index), str::to_owned);
-        let mut front = String::new();
-        if part.index.is_none() {
-            front.push_str(&format!("\"index\":{index},"));
+        let missing_index = part.index.is_none().then(|| format!("\"index\":{index},"));
+        let missing_id = part.id.is_none().then(|| format!("\"id\":\"{id}\","));
+        insert(
+            event,
+            at,
+            [missing_index, missing_id].into_iter().flatten().collect(),
+            edits,
+        );
+        if let Some((value, said)) = &part.id
+            && said.is_empty()
+        {
+            edits.push(Edit::new(value.clone(), Bytes::from(format!("\"{id}\""))));
         }
-        match &part.id {
-            Some((value, said)) if said.is_empty() => {
-                edits.push(Edit::new(value.clone(), Bytes::from(format!("\"{id}\""))));
-            }
-            Some(_) => {}
-            None => front.push_str(&format!("\"id\":\"{id}\",")),
-        }
-        insert(event, at, front, edits);
         let name = part.said_name().map(str::to_owned);
         self.0.push(Call { index, id, name });
     }

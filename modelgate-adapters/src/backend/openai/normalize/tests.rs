@@ -17,7 +17,7 @@ fn repaired(deltas: &[&str]) -> Vec<String> {
             edits.sort_by_key(|edit| (edit.at.start, edit.at.end));
             let mut out = Vec::new();
             edit::apply(event.as_bytes(), &edits, 0..event.len(), |part| {
-                out.extend_from_slice(part)
+                out.extend_from_slice(part);
             });
             let text = String::from_utf8(out).unwrap();
             serde_json::from_str::<serde_json::Value>(&text).unwrap();

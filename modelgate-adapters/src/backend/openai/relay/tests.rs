@@ -61,13 +61,13 @@ fn with_usage(text: &str) -> Outcome {
     run(relay(&asked, false), &[text.as_bytes()])
 }
 
-const fn usage(prompt: u64, completion: u64) -> Option<TokenUsage> {
-    Some(TokenUsage {
+const fn usage(prompt: u64, completion: u64) -> TokenUsage {
+    TokenUsage {
         prompt,
         cached: 0,
         completion,
         reasoning: 0,
-    })
+    }
 }
 
 const FINISH: &str =
@@ -114,13 +114,13 @@ fn case_64_usage_is_shown_to_those_who_asked() {
     );
     let asked = with_usage(&text);
     assert_eq!(asked.text, text.trim_end_matches("data: [DONE]\n\n"));
-    assert_eq!((asked.usage, asked.failure), (usage(5, 2), None));
+    assert_eq!((asked.usage, asked.failure), (Some(usage(5, 2)), None));
     let hidden = plain(&text);
     assert_eq!(
         hidden.text,
         "data: {\"id\":\"1\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
     );
-    assert_eq!((hidden.usage, hidden.failure), (usage(5, 2), None));
+    assert_eq!((hidden.usage, hidden.failure), (Some(usage(5, 2)), None));
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn case_65_the_last_usage_counts() {
     };
     let text = [event(1), event(2), event(3), "data: [DONE]\n\n".to_owned()].concat();
     let outcome = plain(&text);
-    assert_eq!((outcome.usage, outcome.deltas), (usage(5, 3), 3));
+    assert_eq!((outcome.usage, outcome.deltas), (Some(usage(5, 3)), 3));
     assert_eq!(
         outcome.text,
         "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"}}]}\n\n".repeat(3)
@@ -315,7 +315,7 @@ fn legacy_completions_are_streams_like_others() {
 #[test]
 fn groq_tells_usage_in_its_own_place() {
     let text = "data: {\"choices\":[{\"index\":0,\"finish_reason\":\"stop\"}],\"x_groq\":{\"id\":\"r\",\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":1}}}\n\n";
-    assert_eq!(plain(text).usage, usage(3, 1));
+    assert_eq!(plain(text).usage, Some(usage(3, 1)));
 }
 
 #[test]

@@ -7,11 +7,11 @@ use crate::backend::sample::{self, Asked};
 
 fn ask(asked: &Asked, chunks: &[&str]) -> Result<(String, Option<TokenUsage>), BackendError> {
     let call = asked.call();
-    let pieces = chunks
+    let pieces: Vec<_> = chunks
         .iter()
         .map(|chunk| Bytes::copy_from_slice(chunk.as_bytes()))
         .collect();
-    match reply(pieces, &call, &Names::of(&call, None))? {
+    match reply(&pieces, &call, &Names::of(&call, None))? {
         ReplyBody::Whole { pieces, usage } => {
             Ok((String::from_utf8(pieces.concat()).unwrap(), usage))
         }
@@ -46,9 +46,11 @@ fn case_50_unknown_members_pass_and_only_the_model_is_rewritten() {
 fn an_answer_that_needs_no_change_is_not_copied() {
     let asked = sample::chat(r#""model":"fast""#);
     let document = Bytes::from_static(b"\n{\"model\":\"fast\",\"choices\":[]}\n");
-    let Ok(ReplyBody::Whole { pieces, usage }) =
-        reply(vec![document.clone()], &asked.call(), &Names::default())
-    else {
+    let Ok(ReplyBody::Whole { pieces, usage }) = reply(
+        std::slice::from_ref(&document),
+        &asked.call(),
+        &Names::default(),
+    ) else {
         panic!("a whole answer")
     };
     assert_eq!(pieces, [document.slice(1..document.len() - 1)]);

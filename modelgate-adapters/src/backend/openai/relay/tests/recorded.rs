@@ -146,8 +146,7 @@ mod random {
             events in proptest::collection::vec(event(), 1..30),
             cut in 1_usize..400,
         ) {
-            let text: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
-            let text = text + "data: [DONE]\n\n";
+            let text = format!("data: {}\n\ndata: [DONE]\n\n", events.join("\n\ndata: "));
             let chunks: Vec<_> = text.as_bytes().chunks(cut).collect();
             let [outcome, _] = relays().map(|relay| run(relay, &chunks));
             prop_assert_eq!(outcome.failure, None);
