@@ -1,7 +1,7 @@
 //! The database: SQLite in one file, one thread that writes, a few connections that read.
 //!
-//! Everything that changes goes through the writer's queue ([`write`]), so a request's row and its key's balance can never
-//! be seen apart. Reading ([`read`]) happens on connections that cannot write, away from the runtime's threads.
+//! Everything that changes goes through the writer's queue (`write`), so a request's row and its key's balance can never
+//! be seen apart. Reading (`read`) happens on connections that cannot write, away from the runtime's threads.
 
 mod catalog;
 mod connection;

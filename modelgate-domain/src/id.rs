@@ -143,7 +143,9 @@ impl RequestId {
 
 impl fmt::Display for RequestId {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.to_text().into_iter().try_for_each(|byte| fmt::Write::write_char(out, char::from(byte)))
+        self.to_text()
+            .into_iter()
+            .try_for_each(|byte| fmt::Write::write_char(out, char::from(byte)))
     }
 }
 
@@ -162,11 +164,17 @@ impl FromStr for RequestId {
     type Err = NotARequestId;
 
     fn from_str(text: &str) -> Result<Self, NotARequestId> {
-        let hyphens = text.bytes().enumerate().filter(|&(_, byte)| byte == b'-').map(|(index, _)| index);
+        let hyphens = text
+            .bytes()
+            .enumerate()
+            .filter(|&(_, byte)| byte == b'-')
+            .map(|(index, _)| index);
         if text.len() != 36 || !hyphens.eq([8, 13, 18, 23]) || text.contains('+') {
             return Err(NotARequestId);
         }
-        u128::from_str_radix(&text.replace('-', ""), 16).map(Self).map_err(|_| NotARequestId)
+        u128::from_str_radix(&text.replace('-', ""), 16)
+            .map(Self)
+            .map_err(|_| NotARequestId)
     }
 }
 
@@ -184,14 +192,22 @@ mod tests {
 
     #[test]
     fn other_texts_are_not_request_ids() {
-        for text in ["", "1", "018bcfe5-687b-7fff-bfff-fffffffffff", "018bcfe5687b7fffbfffffffffffffffffff", "+18bcfe5-687b-7fff-bfff-ffffffffffff"] {
+        for text in [
+            "",
+            "1",
+            "018bcfe5-687b-7fff-bfff-fffffffffff",
+            "018bcfe5687b7fffbfffffffffffffffffff",
+            "+18bcfe5-687b-7fff-bfff-ffffffffffff",
+        ] {
             assert_eq!(text.parse::<RequestId>(), Err(NotARequestId), "{text}");
         }
     }
 
     #[test]
     fn names_are_checked() {
-        let check = |text: &str, expected: Option<NameError>| assert_eq!(KeyName::new(text).err(), expected, "{text:?}");
+        let check = |text: &str, expected: Option<NameError>| {
+            assert_eq!(KeyName::new(text).err(), expected, "{text:?}")
+        };
         check("ci", None);
         check("Zürich ☂", None);
         check("", Some(NameError::Empty));

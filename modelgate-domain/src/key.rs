@@ -42,8 +42,12 @@ impl PlainKey {
 
     /// Whether this looks like a generated key and its checksum is right.
     pub fn is_genuine(&self) -> bool {
-        let Some(rest) = self.0.strip_prefix(PREFIX) else { return false };
-        let (Some(body), Some(check)) = (rest.get(..BODY), rest.get(BODY..)) else { return false };
+        let Some(rest) = self.0.strip_prefix(PREFIX) else {
+            return false;
+        };
+        let (Some(body), Some(check)) = (rest.get(..BODY), rest.get(BODY..)) else {
+            return false;
+        };
         check.len() == CHECK && checksum(body) == check
     }
 
@@ -59,7 +63,11 @@ impl PlainKey {
 
     /// The last four characters, which lists may show; empty for keys shorter than 16 characters.
     pub fn last4(&self) -> &str {
-        if self.0.len() < 16 { "" } else { self.0.get(self.0.len() - 4..).unwrap_or_default() }
+        if self.0.len() < 16 {
+            ""
+        } else {
+            self.0.get(self.0.len() - 4..).unwrap_or_default()
+        }
     }
 
     /// The secret itself, for the one answer that shows it.
@@ -84,7 +92,12 @@ fn checksum(body: &str) -> String {
 fn base64(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len() * 4 / 3 + 1);
     for chunk in bytes.chunks(3) {
-        let group = chunk.iter().enumerate().fold(0_usize, |group, (index, &byte)| group | usize::from(byte) << (16 - 8 * index));
+        let group = chunk
+            .iter()
+            .enumerate()
+            .fold(0_usize, |group, (index, &byte)| {
+                group | usize::from(byte) << (16 - 8 * index)
+            });
         for digit in 0..=chunk.len() {
             text.push(char::from(ALPHABET[group >> (18 - 6 * digit) & 63]));
         }
@@ -109,7 +122,11 @@ impl KeyDigest {
 
     /// 64 lower-case hexadecimal digits, as stored.
     pub fn to_hex(&self) -> String {
-        self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]).filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect()
+        self.0
+            .iter()
+            .flat_map(|byte| [byte >> 4, byte & 15])
+            .filter_map(|digit| char::from_digit(u32::from(digit), 16))
+            .collect()
     }
 }
 
@@ -143,7 +160,9 @@ impl Role {
 
     /// The role of that word.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::User, Self::Viewer, Self::Admin].into_iter().find(|role| role.as_str() == text)
+        [Self::User, Self::Viewer, Self::Admin]
+            .into_iter()
+            .find(|role| role.as_str() == text)
     }
 }
 
@@ -171,7 +190,9 @@ impl KeyStatus {
 
     /// The status of that word.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Active, Self::Disabled, Self::Revoked].into_iter().find(|status| status.as_str() == text)
+        [Self::Active, Self::Disabled, Self::Revoked]
+            .into_iter()
+            .find(|status| status.as_str() == text)
     }
 }
 
@@ -261,7 +282,12 @@ mod tests {
 
     #[test]
     fn other_texts_are_not_genuine() {
-        for text in ["mg-", "sk-abc", "mg-short", &format!("{}x", generated().reveal())] {
+        for text in [
+            "mg-",
+            "sk-abc",
+            "mg-short",
+            &format!("{}x", generated().reveal()),
+        ] {
             assert!(!PlainKey::presented(text).unwrap().is_genuine(), "{text}");
         }
     }
@@ -277,7 +303,10 @@ mod tests {
     #[test]
     fn nothing_prints_the_secret() {
         let key = generated();
-        assert_eq!(format!("{key:?} {:?}", key.digest()), "PlainKey(..) KeyDigest(..)");
+        assert_eq!(
+            format!("{key:?} {:?}", key.digest()),
+            "PlainKey(..) KeyDigest(..)"
+        );
     }
 
     #[test]
@@ -305,12 +334,18 @@ mod tests {
     #[test]
     fn the_digest_is_sha_256_in_hex() {
         let key = PlainKey::presented("abc").unwrap();
-        assert_eq!(key.digest().to_hex(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(
+            key.digest().to_hex(),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
     }
 
     #[test]
     fn dead_keys_and_wrong_addresses_are_refused() {
-        let check = |status: KeyStatus, expires: Option<i64>, address: &str, expected: Result<(), KeyRefused>| {
+        let check = |status: KeyStatus,
+                     expires: Option<i64>,
+                     address: &str,
+                     expected: Result<(), KeyRefused>| {
             let key = ApiKey {
                 id: KeyId(1),
                 name: KeyName::new("ci").unwrap(),
@@ -325,13 +360,36 @@ mod tests {
                 expires_at: expires.map(Timestamp::from_millis),
                 created_at: Timestamp::from_millis(0),
             };
-            assert_eq!(key.admit(Timestamp::from_millis(1000), address.parse().unwrap()), expected);
+            assert_eq!(
+                key.admit(Timestamp::from_millis(1000), address.parse().unwrap()),
+                expected
+            );
         };
         check(KeyStatus::Active, None, "10.0.0.1", Ok(()));
         check(KeyStatus::Active, Some(1001), "10.0.0.1", Ok(()));
-        check(KeyStatus::Active, Some(1000), "10.0.0.1", Err(KeyRefused::Invalid));
-        check(KeyStatus::Disabled, None, "10.0.0.1", Err(KeyRefused::Invalid));
-        check(KeyStatus::Revoked, None, "192.0.2.1", Err(KeyRefused::Invalid));
-        check(KeyStatus::Active, None, "192.0.2.1", Err(KeyRefused::Address));
+        check(
+            KeyStatus::Active,
+            Some(1000),
+            "10.0.0.1",
+            Err(KeyRefused::Invalid),
+        );
+        check(
+            KeyStatus::Disabled,
+            None,
+            "10.0.0.1",
+            Err(KeyRefused::Invalid),
+        );
+        check(
+            KeyStatus::Revoked,
+            None,
+            "192.0.2.1",
+            Err(KeyRefused::Invalid),
+        );
+        check(
+            KeyStatus::Active,
+            None,
+            "192.0.2.1",
+            Err(KeyRefused::Address),
+        );
     }
 }

@@ -24,7 +24,14 @@ pub enum BackendKind {
 
 impl BackendKind {
     /// Every kind, in the order lists show them.
-    pub const ALL: [Self; 6] = [Self::Ollama, Self::Vllm, Self::LlamaCpp, Self::OpenAi, Self::Api3, Self::Echo];
+    pub const ALL: [Self; 6] = [
+        Self::Ollama,
+        Self::Vllm,
+        Self::LlamaCpp,
+        Self::OpenAi,
+        Self::Api3,
+        Self::Echo,
+    ];
 
     /// The word used in settings, in the API and in the database.
     pub const fn as_str(self) -> &'static str {
@@ -57,7 +64,9 @@ pub struct Secret(Box<str>);
 impl Secret {
     /// Takes a credential: visible ASCII, as it goes into a header.
     pub fn new(text: &str) -> Option<Self> {
-        let visible = !text.is_empty() && text.len() <= 4096 && text.bytes().all(|byte| byte.is_ascii_graphic());
+        let visible = !text.is_empty()
+            && text.len() <= 4096
+            && text.bytes().all(|byte| byte.is_ascii_graphic());
         visible.then(|| Self(text.into()))
     }
 
@@ -110,11 +119,19 @@ impl BaseUrl {
         }
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         check_authority(authority)?;
-        if !path.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}')) {
+        if !path.bytes().all(|byte| {
+            byte.is_ascii_graphic()
+                && !matches!(
+                    byte,
+                    b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}'
+                )
+        }) {
             return Err(BadUrl::Shape);
         }
         let path = versioned(kind, path.trim_end_matches('/'));
-        Ok(Self(format!("{scheme}://{}{path}", authority.to_ascii_lowercase()).into()))
+        Ok(Self(
+            format!("{scheme}://{}{path}", authority.to_ascii_lowercase()).into(),
+        ))
     }
 
     /// The whole address, without a trailing slash.
@@ -125,7 +142,9 @@ impl BaseUrl {
     /// Scheme, host and port: what a credential is for.
     pub fn origin(&self) -> &str {
         let after_scheme = self.0.find("://").map_or(0, |at| at + 3);
-        let end = self.0[after_scheme..].find('/').map_or(self.0.len(), |at| after_scheme + at);
+        let end = self.0[after_scheme..]
+            .find('/')
+            .map_or(self.0.len(), |at| after_scheme + at);
         &self.0[..end]
     }
 }
@@ -138,22 +157,35 @@ impl fmt::Display for BaseUrl {
 
 fn split_scheme(text: &str) -> Option<(&'static str, &str)> {
     let (scheme, rest) = text.split_once("://")?;
-    ["http", "https"].into_iter().find(|known| scheme.eq_ignore_ascii_case(known)).map(|known| (known, rest))
+    ["http", "https"]
+        .into_iter()
+        .find(|known| scheme.eq_ignore_ascii_case(known))
+        .map(|known| (known, rest))
 }
 
 fn check_authority(authority: &str) -> Result<(), BadUrl> {
     if authority.contains('@') {
         return Err(BadUrl::User);
     }
-    let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+    let (host, port) = match authority
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once(']'))
+    {
         Some((host, port)) => {
-            host.parse::<std::net::Ipv6Addr>().map_err(|_| BadUrl::Shape)?;
+            host.parse::<std::net::Ipv6Addr>()
+                .map_err(|_| BadUrl::Shape)?;
             (host, port)
         }
         None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
     };
-    let port_is_good = port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
-    let host_is_good = !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte));
+    let port_is_good = port.is_empty()
+        || port
+            .strip_prefix(':')
+            .is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
+    let host_is_good = !host.is_empty()
+        && host
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte));
     if !port_is_good || !host_is_good {
         return Err(BadUrl::Shape);
     }
@@ -165,7 +197,9 @@ fn check_authority(authority: &str) -> Result<(), BadUrl> {
 
 fn versioned(kind: BackendKind, path: &str) -> String {
     let last = path.rsplit('/').next().unwrap_or_default();
-    let is_version = last.strip_prefix('v').is_some_and(|digits| digits.starts_with(|first: char| first.is_ascii_digit()));
+    let is_version = last
+        .strip_prefix('v')
+        .is_some_and(|digits| digits.starts_with(|first: char| first.is_ascii_digit()));
     match kind {
         BackendKind::Ollama => path.strip_suffix("/v1").unwrap_or(path).to_owned(),
         _ if is_version => path.to_owned(),
@@ -176,8 +210,16 @@ fn versioned(kind: BackendKind, path: &str) -> String {
 /// Addresses no upstream may have: link-local ones and those where clouds serve credentials.
 pub fn is_metadata(address: IpAddr) -> bool {
     match address.to_canonical() {
-        IpAddr::V4(address) => address.is_link_local() || address.octets() == [100, 100, 100, 200] || address.is_unspecified(),
-        IpAddr::V6(address) => address.is_unicast_link_local() || address.is_unspecified() || address.segments() == [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254],
+        IpAddr::V4(address) => {
+            address.is_link_local()
+                || address.octets() == [100, 100, 100, 200]
+                || address.is_unspecified()
+        }
+        IpAddr::V6(address) => {
+            address.is_unicast_link_local()
+                || address.is_unspecified()
+                || address.segments() == [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254]
+        }
     }
 }
 
@@ -249,22 +291,74 @@ mod tests {
 
     #[test]
     fn addresses_are_normalised_by_kind() {
-        let check = |kind: BackendKind, text: &str, expected: &str| assert_eq!(BaseUrl::parse(kind, text).unwrap().as_str(), expected, "{text}");
-        check(BackendKind::Vllm, "http://localhost:8000", "http://localhost:8000/v1");
-        check(BackendKind::Vllm, "http://localhost:8000/", "http://localhost:8000/v1");
-        check(BackendKind::Vllm, "HTTP://LocalHost:8000/v1/", "http://localhost:8000/v1");
-        check(BackendKind::Api3, "https://api.example.com/openai/v2", "https://api.example.com/openai/v2");
-        check(BackendKind::Api3, "https://api.example.com/v1beta", "https://api.example.com/v1beta");
-        check(BackendKind::Api3, "https://api.example.com/version", "https://api.example.com/version/v1");
-        check(BackendKind::Ollama, "http://localhost:11434/v1", "http://localhost:11434");
-        check(BackendKind::Ollama, "http://localhost:11434/", "http://localhost:11434");
-        check(BackendKind::Ollama, "http://[::1]:11434", "http://[::1]:11434");
-        check(BackendKind::Ollama, "https://example.com/ollama", "https://example.com/ollama");
+        let check = |kind: BackendKind, text: &str, expected: &str| {
+            assert_eq!(
+                BaseUrl::parse(kind, text).unwrap().as_str(),
+                expected,
+                "{text}"
+            )
+        };
+        check(
+            BackendKind::Vllm,
+            "http://localhost:8000",
+            "http://localhost:8000/v1",
+        );
+        check(
+            BackendKind::Vllm,
+            "http://localhost:8000/",
+            "http://localhost:8000/v1",
+        );
+        check(
+            BackendKind::Vllm,
+            "HTTP://LocalHost:8000/v1/",
+            "http://localhost:8000/v1",
+        );
+        check(
+            BackendKind::Api3,
+            "https://api.example.com/openai/v2",
+            "https://api.example.com/openai/v2",
+        );
+        check(
+            BackendKind::Api3,
+            "https://api.example.com/v1beta",
+            "https://api.example.com/v1beta",
+        );
+        check(
+            BackendKind::Api3,
+            "https://api.example.com/version",
+            "https://api.example.com/version/v1",
+        );
+        check(
+            BackendKind::Ollama,
+            "http://localhost:11434/v1",
+            "http://localhost:11434",
+        );
+        check(
+            BackendKind::Ollama,
+            "http://localhost:11434/",
+            "http://localhost:11434",
+        );
+        check(
+            BackendKind::Ollama,
+            "http://[::1]:11434",
+            "http://[::1]:11434",
+        );
+        check(
+            BackendKind::Ollama,
+            "https://example.com/ollama",
+            "https://example.com/ollama",
+        );
     }
 
     #[test]
     fn odd_addresses_are_refused() {
-        let check = |text: &str, expected: BadUrl| assert_eq!(BaseUrl::parse(BackendKind::Vllm, text), Err(expected), "{text}");
+        let check = |text: &str, expected: BadUrl| {
+            assert_eq!(
+                BaseUrl::parse(BackendKind::Vllm, text),
+                Err(expected),
+                "{text}"
+            )
+        };
         check("", BadUrl::Scheme);
         check("localhost:8000", BadUrl::Scheme);
         check("ftp://localhost", BadUrl::Scheme);
@@ -292,7 +386,10 @@ mod tests {
 
     #[test]
     fn a_secret_does_not_print() {
-        assert_eq!(format!("{:?}", Secret::new("sk-upstream")), "Some(Secret(..))");
+        assert_eq!(
+            format!("{:?}", Secret::new("sk-upstream")),
+            "Some(Secret(..))"
+        );
         assert_eq!(Secret::new("two words"), None);
     }
 }

@@ -49,15 +49,24 @@ pub fn reserve(limit: Option<u64>, balance: Balance, asked: u64) -> Result<Balan
     if let Some(limit) = limit {
         let left = left(limit, balance);
         if left < asked {
-            return Err(QuotaExceeded { asked, left, reserved: balance.reserved });
+            return Err(QuotaExceeded {
+                asked,
+                left,
+                reserved: balance.reserved,
+            });
         }
     }
-    Ok(Balance { reserved: balance.reserved.saturating_add(asked), ..balance })
+    Ok(Balance {
+        reserved: balance.reserved.saturating_add(asked),
+        ..balance
+    })
 }
 
 /// Tokens neither spent nor promised.
 pub const fn left(limit: u64, balance: Balance) -> u64 {
-    limit.saturating_sub(balance.used).saturating_sub(balance.reserved)
+    limit
+        .saturating_sub(balance.used)
+        .saturating_sub(balance.reserved)
 }
 
 /// Replaces the promise of a request by what it spent. Spending is always charged, even above the limit; a request
@@ -76,7 +85,11 @@ pub fn settle(balance: Balance, admitted: Timestamp, promised: u64, spent: u64) 
 #[must_use]
 pub fn current(balance: Balance, period: Period, now: Timestamp, zone: &Zone) -> Balance {
     match period.start(now, zone) {
-        Some(start) if start > balance.since => Balance { used: 0, reserved: balance.reserved, since: start },
+        Some(start) if start > balance.since => Balance {
+            used: 0,
+            reserved: balance.reserved,
+            since: start,
+        },
         _ => balance,
     }
 }
@@ -120,20 +133,40 @@ pub const STREAM_PROMISE: u64 = 4096;
 pub fn output_bound(ask: &OutputAsk) -> OutputBound {
     let choices = ask.choices.max(1);
     if !ask.generates {
-        return OutputBound { promised: 0, injected: None };
+        return OutputBound {
+            promised: 0,
+            injected: None,
+        };
     }
     if let Some(limit) = ask.limit {
-        return OutputBound { promised: limit.saturating_mul(choices), injected: None };
+        return OutputBound {
+            promised: limit.saturating_mul(choices),
+            injected: None,
+        };
     }
     let Some(left) = ask.left else {
-        return OutputBound { promised: STREAM_PROMISE.saturating_mul(choices), injected: None };
+        return OutputBound {
+            promised: STREAM_PROMISE.saturating_mul(choices),
+            injected: None,
+        };
     };
     if ask.stream || !ask.injectable {
-        return OutputBound { promised: STREAM_PROMISE.saturating_mul(choices), injected: None };
+        return OutputBound {
+            promised: STREAM_PROMISE.saturating_mul(choices),
+            injected: None,
+        };
     }
-    let room = ask.context.map_or(u64::MAX, |context| context.saturating_sub(ask.prompt));
-    let each = (left.saturating_sub(ask.prompt) / choices).min(room).min(ask.max_output).max(1);
-    OutputBound { promised: each.saturating_mul(choices), injected: Some(each) }
+    let room = ask
+        .context
+        .map_or(u64::MAX, |context| context.saturating_sub(ask.prompt));
+    let each = (left.saturating_sub(ask.prompt) / choices)
+        .min(room)
+        .min(ask.max_output)
+        .max(1);
+    OutputBound {
+        promised: each.saturating_mul(choices),
+        injected: Some(each),
+    }
 }
 
 #[cfg(test)]
@@ -141,14 +174,27 @@ mod tests {
     use super::*;
 
     const fn balance(used: u64, reserved: u64) -> Balance {
-        Balance { used, reserved, since: Timestamp::from_millis(1000) }
+        Balance {
+            used,
+            reserved,
+            since: Timestamp::from_millis(1000),
+        }
     }
 
     #[test]
     fn a_promise_fits_into_what_is_left_or_is_refused() {
-        let check = |limit: Option<u64>, used: u64, reserved: u64, asked: u64, expected: Result<u64, u64>| {
+        let check = |limit: Option<u64>,
+                     used: u64,
+                     reserved: u64,
+                     asked: u64,
+                     expected: Result<u64, u64>| {
             let outcome = reserve(limit, balance(used, reserved), asked);
-            assert_eq!(outcome.map(|after| after.reserved).map_err(|refused| refused.left), expected);
+            assert_eq!(
+                outcome
+                    .map(|after| after.reserved)
+                    .map_err(|refused| refused.left),
+                expected
+            );
         };
         check(Some(100), 0, 0, 100, Ok(100));
         check(Some(100), 0, 0, 101, Err(100));
@@ -161,7 +207,8 @@ mod tests {
 
     #[test]
     fn waiting_helps_only_when_running_requests_stand_in_the_way() {
-        let refused = |used, reserved, asked| reserve(Some(100), balance(used, reserved), asked).unwrap_err();
+        let refused =
+            |used, reserved, asked| reserve(Some(100), balance(used, reserved), asked).unwrap_err();
         assert!(refused(10, 80, 20).may_pass_later());
         assert!(!refused(95, 0, 20).may_pass_later());
         assert!(!refused(90, 5, 20).may_pass_later());
@@ -170,7 +217,12 @@ mod tests {
     #[test]
     fn spending_replaces_the_promise_and_is_always_charged() {
         let check = |admitted: i64, promised: u64, spent: u64, expected: (u64, u64)| {
-            let after = settle(balance(50, 40), Timestamp::from_millis(admitted), promised, spent);
+            let after = settle(
+                balance(50, 40),
+                Timestamp::from_millis(admitted),
+                promised,
+                spent,
+            );
             assert_eq!((after.used, after.reserved), expected);
         };
         check(1000, 40, 10, (60, 0));
@@ -183,13 +235,35 @@ mod tests {
     #[test]
     fn a_new_period_begins_with_nothing_spent_and_running_requests_kept() {
         let now = Timestamp::parse("2026-03-02T00:00:00Z").unwrap();
-        let old = Balance { used: 70, reserved: 5, since: Timestamp::parse("2026-03-01T00:00:00Z").unwrap() };
-        assert_eq!(current(old, Period::Day, now, &Zone::UTC), Balance { used: 0, reserved: 5, since: now });
+        let old = Balance {
+            used: 70,
+            reserved: 5,
+            since: Timestamp::parse("2026-03-01T00:00:00Z").unwrap(),
+        };
+        assert_eq!(
+            current(old, Period::Day, now, &Zone::UTC),
+            Balance {
+                used: 0,
+                reserved: 5,
+                since: now
+            }
+        );
         assert_eq!(current(old, Period::Month, now, &Zone::UTC), old);
         assert_eq!(current(old, Period::Total, now, &Zone::UTC), old);
         // A reset in mid-period is kept.
-        let reset = Balance { since: now.after(std::time::Duration::from_secs(60)), ..old };
-        assert_eq!(current(reset, Period::Day, now.after(std::time::Duration::from_secs(120)), &Zone::UTC), reset);
+        let reset = Balance {
+            since: now.after(std::time::Duration::from_secs(60)),
+            ..old
+        };
+        assert_eq!(
+            current(
+                reset,
+                Period::Day,
+                now.after(std::time::Duration::from_secs(120)),
+                &Zone::UTC
+            ),
+            reset
+        );
     }
 
     #[test]
@@ -206,19 +280,90 @@ mod tests {
             max_output: 8192,
         };
         let check = |ask: OutputAsk, promised: u64, injected: Option<u64>| {
-            assert_eq!(output_bound(&ask), OutputBound { promised, injected }, "{ask:?}");
+            assert_eq!(
+                output_bound(&ask),
+                OutputBound { promised, injected },
+                "{ask:?}"
+            );
         };
-        check(OutputAsk { limit: Some(50), choices: 3, ..ask }, 150, None);
-        check(OutputAsk { limit: Some(0), ..ask }, 0, None);
+        check(
+            OutputAsk {
+                limit: Some(50),
+                choices: 3,
+                ..ask
+            },
+            150,
+            None,
+        );
+        check(
+            OutputAsk {
+                limit: Some(0),
+                ..ask
+            },
+            0,
+            None,
+        );
         check(ask, 900, Some(900));
         check(OutputAsk { choices: 2, ..ask }, 900, Some(450));
-        check(OutputAsk { left: Some(100_000), ..ask }, 8192, Some(8192));
-        check(OutputAsk { left: Some(100_000), context: Some(2100), ..ask }, 2000, Some(2000));
-        check(OutputAsk { left: Some(50), ..ask }, 1, Some(1));
-        check(OutputAsk { stream: true, choices: 2, ..ask }, 8192, None);
-        check(OutputAsk { injectable: false, ..ask }, 4096, None);
+        check(
+            OutputAsk {
+                left: Some(100_000),
+                ..ask
+            },
+            8192,
+            Some(8192),
+        );
+        check(
+            OutputAsk {
+                left: Some(100_000),
+                context: Some(2100),
+                ..ask
+            },
+            2000,
+            Some(2000),
+        );
+        check(
+            OutputAsk {
+                left: Some(50),
+                ..ask
+            },
+            1,
+            Some(1),
+        );
+        check(
+            OutputAsk {
+                stream: true,
+                choices: 2,
+                ..ask
+            },
+            8192,
+            None,
+        );
+        check(
+            OutputAsk {
+                injectable: false,
+                ..ask
+            },
+            4096,
+            None,
+        );
         check(OutputAsk { left: None, ..ask }, 4096, None);
-        check(OutputAsk { generates: false, ..ask }, 0, None);
-        check(OutputAsk { limit: Some(u64::MAX), choices: 2, ..ask }, u64::MAX, None);
+        check(
+            OutputAsk {
+                generates: false,
+                ..ask
+            },
+            0,
+            None,
+        );
+        check(
+            OutputAsk {
+                limit: Some(u64::MAX),
+                choices: 2,
+                ..ask
+            },
+            u64::MAX,
+            None,
+        );
     }
 }

@@ -85,15 +85,32 @@ impl Window {
     ///
     /// # Errors
     /// [`LimitExceeded`] when one does not; the window is as before then.
-    pub fn admit(&mut self, limits: &Limits, tokens: u64, now: Monotonic) -> Result<Standing, LimitExceeded> {
+    pub fn admit(
+        &mut self,
+        limits: &Limits,
+        tokens: u64,
+        now: Monotonic,
+    ) -> Result<Standing, LimitExceeded> {
         self.forget(limits, now);
         let refused = self
             .requests_wait(limits, now)
             .map(|wait| (Which::Requests, wait))
-            .or_else(|| self.tokens_wait(limits, tokens, now).map(|wait| (Which::Tokens, wait)))
-            .or_else(|| limits.max_parallel.filter(|&most| self.running >= most).map(|_| (Which::Parallel, SECOND)));
+            .or_else(|| {
+                self.tokens_wait(limits, tokens, now)
+                    .map(|wait| (Which::Tokens, wait))
+            })
+            .or_else(|| {
+                limits
+                    .max_parallel
+                    .filter(|&most| self.running >= most)
+                    .map(|_| (Which::Parallel, SECOND))
+            });
         if let Some((which, retry_after)) = refused {
-            return Err(LimitExceeded { which, retry_after, standing: self.standing(limits, now) });
+            return Err(LimitExceeded {
+                which,
+                retry_after,
+                standing: self.standing(limits, now),
+            });
         }
         self.count(limits, tokens, now);
         Ok(self.standing(limits, now))
@@ -106,7 +123,8 @@ impl Window {
             self.admits.remove(at);
         }
         if let Some(interval) = pace(limits) {
-            self.paced_until = Monotonic::from_start(self.paced_until.since_start().saturating_sub(interval));
+            self.paced_until =
+                Monotonic::from_start(self.paced_until.since_start().saturating_sub(interval));
         }
         self.adjust(admitted, tokens, 0);
     }
@@ -125,7 +143,10 @@ impl Window {
 
     /// Whether nothing of the last minute is left, so that the window may be dropped.
     pub fn is_idle(&self, now: Monotonic) -> bool {
-        let recent = self.admits.back().is_some_and(|&admit| now.since(admit) < MINUTE);
+        let recent = self
+            .admits
+            .back()
+            .is_some_and(|&admit| now.since(admit) < MINUTE);
         self.running == 0 && !recent && self.paced_until <= now && self.spent_tokens(now) == 0
     }
 
@@ -133,8 +154,15 @@ impl Window {
     pub fn standing(&self, limits: &Limits, now: Monotonic) -> Standing {
         let requests = limits.rpm.map(|rpm| self.requests_meter(rpm, limits, now));
         let tokens = limits.tpm.map(|limit| {
-            let oldest = self.tokens.front().map_or(Duration::ZERO, |&(second, _)| leaves(second).since(now));
-            Meter { limit, remaining: limit.saturating_sub(self.spent_tokens(now)), reset: oldest }
+            let oldest = self
+                .tokens
+                .front()
+                .map_or(Duration::ZERO, |&(second, _)| leaves(second).since(now));
+            Meter {
+                limit,
+                remaining: limit.saturating_sub(self.spent_tokens(now)),
+                reset: oldest,
+            }
         });
         Standing { requests, tokens }
     }
@@ -142,21 +170,49 @@ impl Window {
     fn requests_meter(&self, rpm: u32, limits: &Limits, now: Monotonic) -> Meter {
         if let Some(interval) = pace(limits) {
             let ahead = self.paced_until.since(now);
-            let used = u64::try_from(ahead.as_nanos() / interval.as_nanos().max(1)).unwrap_or(u64::MAX);
-            return Meter { limit: rpm.into(), remaining: u64::from(rpm).saturating_sub(used), reset: ahead };
+            let used =
+                u64::try_from(ahead.as_nanos() / interval.as_nanos().max(1)).unwrap_or(u64::MAX);
+            return Meter {
+                limit: rpm.into(),
+                remaining: u64::from(rpm).saturating_sub(used),
+                reset: ahead,
+            };
         }
-        let used = self.admits.iter().filter(|&&admit| now.since(admit) < MINUTE).count();
-        let reset = self.admits.back().map_or(Duration::ZERO, |admit| admit.after(MINUTE).since(now));
+        let used = self
+            .admits
+            .iter()
+            .filter(|&&admit| now.since(admit) < MINUTE)
+            .count();
+        let reset = self
+            .admits
+            .back()
+            .map_or(Duration::ZERO, |admit| admit.after(MINUTE).since(now));
         let used = u64::try_from(used).unwrap_or(u64::MAX);
-        Meter { limit: rpm.into(), remaining: u64::from(rpm).saturating_sub(used), reset }
+        Meter {
+            limit: rpm.into(),
+            remaining: u64::from(rpm).saturating_sub(used),
+            reset,
+        }
     }
 
     fn forget(&mut self, limits: &Limits, now: Monotonic) {
-        let keep = if limits.rpm.is_none() && limits.burst.is_some() { SECOND } else { MINUTE };
-        while self.admits.front().is_some_and(|&admit| now.since(admit) >= keep) {
+        let keep = if limits.rpm.is_none() && limits.burst.is_some() {
+            SECOND
+        } else {
+            MINUTE
+        };
+        while self
+            .admits
+            .front()
+            .is_some_and(|&admit| now.since(admit) >= keep)
+        {
             self.admits.pop_front();
         }
-        while self.tokens.front().is_some_and(|&(second, _)| leaves(second) <= now) {
+        while self
+            .tokens
+            .front()
+            .is_some_and(|&(second, _)| leaves(second) <= now)
+        {
             self.tokens.pop_front();
         }
     }
@@ -167,15 +223,23 @@ impl Window {
             let allowed = interval.saturating_mul(paced_burst(limits).saturating_sub(1));
             return ahead.checked_sub(allowed).filter(|wait| !wait.is_zero());
         }
-        let minute = limits.rpm.and_then(|most| self.wait_for_room(most, MINUTE, now));
-        let second = limits.burst.and_then(|most| self.wait_for_room(most, SECOND, now));
+        let minute = limits
+            .rpm
+            .and_then(|most| self.wait_for_room(most, MINUTE, now));
+        let second = limits
+            .burst
+            .and_then(|most| self.wait_for_room(most, SECOND, now));
         minute.max(second)
     }
 
     /// How long until fewer than `most` admissions lie within `span`; `None` when it is so already.
     fn wait_for_room(&self, most: u32, span: Duration, now: Monotonic) -> Option<Duration> {
         let back = usize::try_from(most).unwrap_or(usize::MAX);
-        let blocking = self.admits.len().checked_sub(back).and_then(|index| self.admits.get(index))?;
+        let blocking = self
+            .admits
+            .len()
+            .checked_sub(back)
+            .and_then(|index| self.admits.get(index))?;
         let wait = blocking.after(span).since(now);
         (wait > Duration::ZERO).then_some(wait)
     }
@@ -223,7 +287,10 @@ impl Window {
     }
 
     fn spent_tokens(&self, now: Monotonic) -> u64 {
-        let held = self.tokens.iter().filter(|&&(second, _)| leaves(second) > now);
+        let held = self
+            .tokens
+            .iter()
+            .filter(|&&(second, _)| leaves(second) > now);
         held.fold(0, |sum: u64, &(_, tokens)| sum.saturating_add(tokens))
     }
 }
@@ -235,11 +302,17 @@ fn leaves(second: u64) -> Monotonic {
 
 /// Time between two requests at an even pace, for limits above [`EXACT_RPM`].
 fn pace(limits: &Limits) -> Option<Duration> {
-    limits.rpm.filter(|&rpm| rpm > EXACT_RPM).map(|rpm| MINUTE / rpm)
+    limits
+        .rpm
+        .filter(|&rpm| rpm > EXACT_RPM)
+        .map(|rpm| MINUTE / rpm)
 }
 
 fn paced_burst(limits: &Limits) -> u32 {
-    limits.burst.unwrap_or_else(|| limits.rpm.unwrap_or(0) / 60).max(1)
+    limits
+        .burst
+        .unwrap_or_else(|| limits.rpm.unwrap_or(0) / 60)
+        .max(1)
 }
 
 #[cfg(test)]
@@ -248,7 +321,12 @@ mod tests {
 
     use super::*;
 
-    const NO_LIMITS: Limits = Limits { rpm: None, burst: None, tpm: None, max_parallel: None };
+    const NO_LIMITS: Limits = Limits {
+        rpm: None,
+        burst: None,
+        tpm: None,
+        max_parallel: None,
+    };
 
     fn at(millis: u64) -> Monotonic {
         Monotonic::from_start(Duration::from_millis(millis))
@@ -257,41 +335,93 @@ mod tests {
     /// Asks at each of the times (milliseconds, tokens) and lists what came: `None` admitted, else the wait in milliseconds.
     fn ask(limits: &Limits, asks: &[(u64, u64)]) -> Vec<Option<u128>> {
         let mut window = Window::default();
-        let mut outcome = |&(millis, tokens): &(u64, u64)| window.admit(limits, tokens, at(millis)).err().map(|refused| refused.retry_after.as_millis());
+        let mut outcome = |&(millis, tokens): &(u64, u64)| {
+            window
+                .admit(limits, tokens, at(millis))
+                .err()
+                .map(|refused| refused.retry_after.as_millis())
+        };
         asks.iter().map(&mut outcome).collect()
     }
 
     #[test]
     fn requests_per_minute_are_exact() {
-        let limits = Limits { rpm: Some(2), ..NO_LIMITS };
-        let asks = [(0, 0), (10_000, 0), (20_000, 0), (59_999, 0), (60_000, 0), (60_001, 0), (70_000, 0)];
-        assert_eq!(ask(&limits, &asks), [None, None, Some(40_000), Some(1), None, Some(9_999), None]);
+        let limits = Limits {
+            rpm: Some(2),
+            ..NO_LIMITS
+        };
+        let asks = [
+            (0, 0),
+            (10_000, 0),
+            (20_000, 0),
+            (59_999, 0),
+            (60_000, 0),
+            (60_001, 0),
+            (70_000, 0),
+        ];
+        assert_eq!(
+            ask(&limits, &asks),
+            [None, None, Some(40_000), Some(1), None, Some(9_999), None]
+        );
     }
 
     #[test]
     fn a_burst_bounds_one_second() {
-        let limits = Limits { rpm: Some(60), burst: Some(1), ..NO_LIMITS };
-        assert_eq!(ask(&limits, &[(0, 0), (400, 0), (1000, 0), (1001, 0)]), [None, Some(600), None, Some(999)]);
+        let limits = Limits {
+            rpm: Some(60),
+            burst: Some(1),
+            ..NO_LIMITS
+        };
+        assert_eq!(
+            ask(&limits, &[(0, 0), (400, 0), (1000, 0), (1001, 0)]),
+            [None, Some(600), None, Some(999)]
+        );
     }
 
     #[test]
     fn tokens_per_minute_count_promises_until_they_are_replaced() {
-        let limits = Limits { tpm: Some(100), ..NO_LIMITS };
+        let limits = Limits {
+            tpm: Some(100),
+            ..NO_LIMITS
+        };
         let mut window = Window::default();
         assert!(window.admit(&limits, 90, at(500)).is_ok());
         let refused = window.admit(&limits, 20, at(1000)).unwrap_err();
-        assert_eq!((refused.which, refused.retry_after), (Which::Tokens, Duration::from_secs(60)));
+        assert_eq!(
+            (refused.which, refused.retry_after),
+            (Which::Tokens, Duration::from_secs(60))
+        );
         window.finish(90, 30, at(500));
-        assert_eq!(window.admit(&limits, 20, at(1000)).unwrap().tokens.unwrap().remaining, 50);
-        assert_eq!(window.admit(&limits, 101, at(1000)).unwrap_err().retry_after, MINUTE);
+        assert_eq!(
+            window
+                .admit(&limits, 20, at(1000))
+                .unwrap()
+                .tokens
+                .unwrap()
+                .remaining,
+            50
+        );
+        assert_eq!(
+            window
+                .admit(&limits, 101, at(1000))
+                .unwrap_err()
+                .retry_after,
+            MINUTE
+        );
     }
 
     #[test]
     fn parallel_requests_are_freed_by_finishing() {
-        let limits = Limits { max_parallel: Some(1), ..NO_LIMITS };
+        let limits = Limits {
+            max_parallel: Some(1),
+            ..NO_LIMITS
+        };
         let mut window = Window::default();
         assert!(window.admit(&limits, 0, at(0)).is_ok());
-        assert_eq!(window.admit(&limits, 0, at(1)).unwrap_err().which, Which::Parallel);
+        assert_eq!(
+            window.admit(&limits, 0, at(1)).unwrap_err().which,
+            Which::Parallel
+        );
         window.finish(0, 0, at(0));
         assert!(window.admit(&limits, 0, at(2)).is_ok());
     }
@@ -299,7 +429,12 @@ mod tests {
     #[test]
     fn a_request_that_was_taken_back_cost_nothing() {
         for rpm in [1, 12_000] {
-            let limits = Limits { rpm: Some(rpm), burst: Some(1), tpm: Some(10), max_parallel: Some(1) };
+            let limits = Limits {
+                rpm: Some(rpm),
+                burst: Some(1),
+                tpm: Some(10),
+                max_parallel: Some(1),
+            };
             let mut window = Window::default();
             assert!(window.admit(&limits, 10, at(5)).is_ok());
             window.take_back(&limits, 10, at(5));
@@ -309,31 +444,64 @@ mod tests {
 
     #[test]
     fn refused_requests_cost_nothing() {
-        let limits = Limits { rpm: Some(1), ..NO_LIMITS };
+        let limits = Limits {
+            rpm: Some(1),
+            ..NO_LIMITS
+        };
         let mut asks = vec![(0, 0)];
         asks.extend((1..60).map(|second| (second * 1000, 0)));
         asks.push((60_000, 0));
         let outcome = ask(&limits, &asks);
-        assert_eq!((outcome[0], outcome[59], outcome[60]), (None, Some(1000), None));
+        assert_eq!(
+            (outcome[0], outcome[59], outcome[60]),
+            (None, Some(1000), None)
+        );
     }
 
     #[test]
     fn a_restart_forgets_nothing() {
-        let limits = Limits { rpm: Some(2), ..NO_LIMITS };
+        let limits = Limits {
+            rpm: Some(2),
+            ..NO_LIMITS
+        };
         let mut window = Window::default();
         window.remember(0, at(0));
         window.remember(0, at(30_000));
-        assert_eq!(window.admit(&limits, 0, at(40_000)).unwrap_err().retry_after, Duration::from_secs(20));
+        assert_eq!(
+            window
+                .admit(&limits, 0, at(40_000))
+                .unwrap_err()
+                .retry_after,
+            Duration::from_secs(20)
+        );
     }
 
     #[test]
     fn clients_are_told_where_they_stand() {
-        let limits = Limits { rpm: Some(3), tpm: Some(100), ..NO_LIMITS };
+        let limits = Limits {
+            rpm: Some(3),
+            tpm: Some(100),
+            ..NO_LIMITS
+        };
         let mut window = Window::default();
         assert!(window.admit(&limits, 10, at(0)).is_ok());
         let standing = window.admit(&limits, 20, at(20_000)).unwrap();
-        assert_eq!(standing.requests, Some(Meter { limit: 3, remaining: 1, reset: Duration::from_secs(60) }));
-        assert_eq!(standing.tokens, Some(Meter { limit: 100, remaining: 70, reset: Duration::from_secs(41) }));
+        assert_eq!(
+            standing.requests,
+            Some(Meter {
+                limit: 3,
+                remaining: 1,
+                reset: Duration::from_secs(60)
+            })
+        );
+        assert_eq!(
+            standing.tokens,
+            Some(Meter {
+                limit: 100,
+                remaining: 70,
+                reset: Duration::from_secs(41)
+            })
+        );
         assert!(!window.is_idle(at(79_999)));
     }
 

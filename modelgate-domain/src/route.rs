@@ -22,7 +22,11 @@ pub fn allowed(model: &Model, key: &ApiKey) -> Result<(), NoRoute> {
     if !model.enabled {
         return Err(NoRoute::Disabled);
     }
-    let tier_fits = model.tiers.is_empty() || key.tier.as_ref().is_some_and(|tier| model.tiers.contains(tier));
+    let tier_fits = model.tiers.is_empty()
+        || key
+            .tier
+            .as_ref()
+            .is_some_and(|tier| model.tiers.contains(tier));
     if !tier_fits || !key.allows(&model.name) {
         return Err(NoRoute::NotAllowed);
     }
@@ -101,13 +105,21 @@ mod tests {
         check(true, &[], &key(None, &["M"]), Err(NoRoute::NotAllowed));
         check(true, &[], &key(None, &["fast"]), Err(NoRoute::NotAllowed));
         check(true, &["gold"], &key(None, &[]), Err(NoRoute::NotAllowed));
-        check(true, &["gold"], &key(Some("silver"), &[]), Err(NoRoute::NotAllowed));
+        check(
+            true,
+            &["gold"],
+            &key(Some("silver"), &[]),
+            Err(NoRoute::NotAllowed),
+        );
         check(true, &["gold", "silver"], &key(Some("silver"), &[]), Ok(()));
     }
 
     #[test]
     fn targets_are_tried_by_priority_and_then_as_entered() {
-        let order: Vec<i64> = order(&model(true, &[], &[5, 0, 5, -1])).iter().map(|target| target.id.0).collect();
+        let order: Vec<i64> = order(&model(true, &[], &[5, 0, 5, -1]))
+            .iter()
+            .map(|target| target.id.0)
+            .collect();
         assert_eq!(order, [3, 1, 0, 2]);
     }
 }

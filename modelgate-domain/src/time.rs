@@ -29,7 +29,10 @@ impl Timestamp {
     /// This point moved forward; it stays at the end of time instead of wrapping.
     #[must_use]
     pub fn after(self, span: Duration) -> Self {
-        Self(self.0.saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
+        Self(
+            self.0
+                .saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)),
+        )
     }
 
     /// RFC 3339 in UTC with milliseconds, such as `2026-01-02T03:04:05.678Z`.
@@ -45,7 +48,9 @@ impl Timestamp {
     /// # Errors
     /// [`NotATime`] for anything else.
     pub fn parse(text: &str) -> Result<Self, NotATime> {
-        text.parse::<jiff::Timestamp>().map(|time| Self(time.as_millisecond())).map_err(|_| NotATime)
+        text.parse::<jiff::Timestamp>()
+            .map(|time| Self(time.as_millisecond()))
+            .map_err(|_| NotATime)
     }
 }
 
@@ -108,12 +113,15 @@ impl Period {
 
     /// The period of that word.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Total, Self::Day, Self::Week, Self::Month].into_iter().find(|period| period.as_str() == text)
+        [Self::Total, Self::Day, Self::Week, Self::Month]
+            .into_iter()
+            .find(|period| period.as_str() == text)
     }
 
     /// Start of the period that holds `now`; `None` for [`Period::Total`], which has no start of its own.
     pub fn start(self, now: Timestamp, zone: &Zone) -> Option<Timestamp> {
-        self.day_of_start(now, zone).and_then(|day| zone.midnight(day))
+        self.day_of_start(now, zone)
+            .and_then(|day| zone.midnight(day))
     }
 
     /// When the period that holds `now` ends and the next one begins; `None` for [`Period::Total`].
@@ -129,13 +137,18 @@ impl Period {
     }
 
     fn day_of_start(self, now: Timestamp, zone: &Zone) -> Option<jiff::civil::Date> {
-        let today = jiff::Timestamp::from_millisecond(now.0).ok()?.to_zoned(zone.0.clone()).date();
+        let today = jiff::Timestamp::from_millisecond(now.0)
+            .ok()?
+            .to_zoned(zone.0.clone())
+            .date();
         match self {
             Self::Total => None,
             Self::Day => Some(today),
             Self::Week => {
                 let days = i64::from(today.weekday().since(Weekday::Monday));
-                today.checked_sub(jiff::Span::new().try_days(days).ok()?).ok()
+                today
+                    .checked_sub(jiff::Span::new().try_days(days).ok()?)
+                    .ok()
             }
             Self::Month => Some(today.first_of_month()),
         }
@@ -180,8 +193,14 @@ mod tests {
 
     #[test]
     fn times_are_written_in_utc_with_milliseconds() {
-        assert_eq!(at("2026-01-02T05:04:05.678+02:00").to_rfc3339(), "2026-01-02T03:04:05.678Z");
-        assert_eq!(Timestamp::from_millis(0).to_rfc3339(), "1970-01-01T00:00:00.000Z");
+        assert_eq!(
+            at("2026-01-02T05:04:05.678+02:00").to_rfc3339(),
+            "2026-01-02T03:04:05.678Z"
+        );
+        assert_eq!(
+            Timestamp::from_millis(0).to_rfc3339(),
+            "1970-01-01T00:00:00.000Z"
+        );
         assert_eq!(Timestamp::parse("yesterday"), Err(NotATime));
     }
 
@@ -189,23 +208,79 @@ mod tests {
     fn periods_begin_and_end_at_midnight_of_their_zone() {
         let check = |period: Period, zone: &str, now: &str, start: &str, end: &str| {
             let zone = Zone::named(zone).unwrap();
-            assert_eq!(period.start(at(now), &zone), Some(at(start)), "start of {period:?} at {now}");
-            assert_eq!(period.end(at(now), &zone), Some(at(end)), "end of {period:?} at {now}");
+            assert_eq!(
+                period.start(at(now), &zone),
+                Some(at(start)),
+                "start of {period:?} at {now}"
+            );
+            assert_eq!(
+                period.end(at(now), &zone),
+                Some(at(end)),
+                "end of {period:?} at {now}"
+            );
         };
-        check(Period::Day, "UTC", "2026-03-01T12:00:00Z", "2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z");
-        check(Period::Day, "Asia/Kathmandu", "2026-03-01T18:14:59Z", "2026-02-28T18:15:00Z", "2026-03-01T18:15:00Z");
-        check(Period::Day, "Asia/Kathmandu", "2026-03-01T18:15:00Z", "2026-03-01T18:15:00Z", "2026-03-02T18:15:00Z");
+        check(
+            Period::Day,
+            "UTC",
+            "2026-03-01T12:00:00Z",
+            "2026-03-01T00:00:00Z",
+            "2026-03-02T00:00:00Z",
+        );
+        check(
+            Period::Day,
+            "Asia/Kathmandu",
+            "2026-03-01T18:14:59Z",
+            "2026-02-28T18:15:00Z",
+            "2026-03-01T18:15:00Z",
+        );
+        check(
+            Period::Day,
+            "Asia/Kathmandu",
+            "2026-03-01T18:15:00Z",
+            "2026-03-01T18:15:00Z",
+            "2026-03-02T18:15:00Z",
+        );
         // The day on which the clocks go forward has 23 hours.
-        check(Period::Day, "Europe/Berlin", "2026-03-29T10:00:00Z", "2026-03-28T23:00:00Z", "2026-03-29T22:00:00Z");
-        check(Period::Week, "UTC", "2026-03-01T12:00:00Z", "2026-02-23T00:00:00Z", "2026-03-02T00:00:00Z");
-        check(Period::Week, "UTC", "2026-03-02T00:00:00Z", "2026-03-02T00:00:00Z", "2026-03-09T00:00:00Z");
-        check(Period::Month, "UTC", "2026-12-31T23:59:59Z", "2026-12-01T00:00:00Z", "2027-01-01T00:00:00Z");
+        check(
+            Period::Day,
+            "Europe/Berlin",
+            "2026-03-29T10:00:00Z",
+            "2026-03-28T23:00:00Z",
+            "2026-03-29T22:00:00Z",
+        );
+        check(
+            Period::Week,
+            "UTC",
+            "2026-03-01T12:00:00Z",
+            "2026-02-23T00:00:00Z",
+            "2026-03-02T00:00:00Z",
+        );
+        check(
+            Period::Week,
+            "UTC",
+            "2026-03-02T00:00:00Z",
+            "2026-03-02T00:00:00Z",
+            "2026-03-09T00:00:00Z",
+        );
+        check(
+            Period::Month,
+            "UTC",
+            "2026-12-31T23:59:59Z",
+            "2026-12-01T00:00:00Z",
+            "2027-01-01T00:00:00Z",
+        );
     }
 
     #[test]
     fn a_total_quota_has_no_period_of_its_own() {
-        assert_eq!(Period::Total.start(at("2026-03-01T12:00:00Z"), &Zone::UTC), None);
-        assert_eq!(Period::Total.end(at("2026-03-01T12:00:00Z"), &Zone::UTC), None);
+        assert_eq!(
+            Period::Total.start(at("2026-03-01T12:00:00Z"), &Zone::UTC),
+            None
+        );
+        assert_eq!(
+            Period::Total.end(at("2026-03-01T12:00:00Z"), &Zone::UTC),
+            None
+        );
     }
 
     #[test]

@@ -32,7 +32,12 @@ impl TokenUsage {
     pub fn believable(self) -> Self {
         let prompt = self.prompt.min(Self::MOST);
         let completion = self.completion.min(Self::MOST);
-        Self { prompt, cached: self.cached.min(prompt), completion, reasoning: self.reasoning.min(completion) }
+        Self {
+            prompt,
+            cached: self.cached.min(prompt),
+            completion,
+            reasoning: self.reasoning.min(completion),
+        }
     }
 }
 
@@ -69,14 +74,33 @@ pub struct Spent {
 
 impl Spent {
     /// Nothing: the request never did any work upstream.
-    pub const NOTHING: Self = Self { usage: TokenUsage { prompt: 0, cached: 0, completion: 0, reasoning: 0 }, source: Source::Estimated };
+    pub const NOTHING: Self = Self {
+        usage: TokenUsage {
+            prompt: 0,
+            cached: 0,
+            completion: 0,
+            reasoning: 0,
+        },
+        source: Source::Estimated,
+    };
 
     /// What the backend told; without a believable word from it, the estimated prompt and the counted output.
     pub fn known(told: Option<TokenUsage>, prompt_estimate: u64, counted_output: u64) -> Self {
-        let estimate = TokenUsage { prompt: prompt_estimate, completion: counted_output, ..TokenUsage::default() };
+        let estimate = TokenUsage {
+            prompt: prompt_estimate,
+            completion: counted_output,
+            ..TokenUsage::default()
+        };
         let told = told.filter(|told| told.is_believable());
-        let source = if told.is_some() { Source::Upstream } else { Source::Estimated };
-        Self { usage: told.unwrap_or(estimate).believable(), source }
+        let source = if told.is_some() {
+            Source::Upstream
+        } else {
+            Source::Estimated
+        };
+        Self {
+            usage: told.unwrap_or(estimate).believable(),
+            source,
+        }
     }
 }
 
@@ -110,22 +134,37 @@ mod tests {
     use super::*;
 
     const fn usage(prompt: u64, cached: u64, completion: u64, reasoning: u64) -> TokenUsage {
-        TokenUsage { prompt, cached, completion, reasoning }
+        TokenUsage {
+            prompt,
+            cached,
+            completion,
+            reasoning,
+        }
     }
 
     #[test]
     fn impossible_figures_are_made_possible() {
-        let check = |told: TokenUsage, expected: TokenUsage| assert_eq!(told.believable(), expected);
+        let check =
+            |told: TokenUsage, expected: TokenUsage| assert_eq!(told.believable(), expected);
         check(usage(10, 5, 7, 3), usage(10, 5, 7, 3));
         check(usage(10, 11, 7, 8), usage(10, 10, 7, 7));
-        check(usage(u64::MAX, 0, u64::MAX, 0), usage(TokenUsage::MOST, 0, TokenUsage::MOST, 0));
+        check(
+            usage(u64::MAX, 0, u64::MAX, 0),
+            usage(TokenUsage::MOST, 0, TokenUsage::MOST, 0),
+        );
     }
 
     #[test]
     fn the_backends_figure_wins_over_the_estimate() {
-        assert_eq!(Spent::known(Some(usage(10, 0, 7, 0)), 99, 99).usage.total(), 17);
+        assert_eq!(
+            Spent::known(Some(usage(10, 0, 7, 0)), 99, 99).usage.total(),
+            17
+        );
         let estimated = Spent::known(None, 20, 3);
-        assert_eq!((estimated.usage.total(), estimated.source), (23, Source::Estimated));
+        assert_eq!(
+            (estimated.usage.total(), estimated.source),
+            (23, Source::Estimated)
+        );
         let absurd = Spent::known(Some(usage(i64::MAX as u64, 0, 7, 0)), 20, 3);
         assert_eq!(absurd, estimated);
     }

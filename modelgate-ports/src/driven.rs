@@ -14,13 +14,16 @@ pub mod sealer;
 pub mod usage_log;
 
 pub use backend::{
-    Backend, BackendError, BackendFault, Call, Discovered, Frame, Reach, Reply, ReplyBody, ReplyStream, Timer, Upstream,
+    Backend, BackendError, BackendFault, Call, Discovered, Frame, Reach, Reply, ReplyBody,
+    ReplyStream, Timer, Upstream,
 };
 pub use catalog::{Catalog, Models, NewModel, NewTarget};
 pub use clock::Clock;
 pub use entropy::{Entropy, NoEntropy};
 pub use key_store::{FoundKey, KeyRecord, KeyStore, NewKey, StoredSecret};
-pub use ledger::{Admission, Attempt, LedgerError, QuotaLedger, Reservation, ReserveError, RowError, Settlement};
+pub use ledger::{
+    Admission, Attempt, LedgerError, QuotaLedger, Reservation, ReserveError, RowError, Settlement,
+};
 pub use rate_limiter::{Admitted, LimitError, RateLimiter};
 pub use sealer::{Sealer, Unsealable};
 pub use usage_log::{Recent, RowFilter, UsageLog, UsageRow};

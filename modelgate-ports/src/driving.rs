@@ -15,7 +15,9 @@ use modelgate_domain::{BackendKind, KeyDigest};
 pub use console::{Console, ConsoleError};
 pub use gateway::{AuthError, Caller, Gateway};
 
-use crate::driven::{Backend, Catalog, Clock, Entropy, KeyStore, QuotaLedger, RateLimiter, Upstream, UsageLog};
+use crate::driven::{
+    Backend, Catalog, Clock, Entropy, KeyStore, QuotaLedger, RateLimiter, Upstream, UsageLog,
+};
 
 /// The whole program behind its drivers.
 #[derive(Clone)]
@@ -113,7 +115,10 @@ impl Default for Policy {
     /// The defaults of the settings.
     fn default() -> Self {
         Self {
-            default_limits: Limits { rpm: Some(60), ..Limits::default() },
+            default_limits: Limits {
+                rpm: Some(60),
+                ..Limits::default()
+            },
             default_quota: Some(1_000_000),
             bound: Bound::Estimate,
             max_output: 8192,

@@ -43,7 +43,12 @@ pub(crate) fn bench(arguments: &[String]) -> Result<(), Failure> {
     ]))?;
     let release = shell::target()?.join("release");
     let mut bench = Command::new(release.join("modelgate-bench"));
-    shell::run(bench.arg("--binary").arg(release.join("modelgate")).args(arguments))
+    shell::run(
+        bench
+            .arg("--binary")
+            .arg(release.join("modelgate"))
+            .args(arguments),
+    )
 }
 
 /// Removes build output and the clients' packages. Data folders belong to people and stay.

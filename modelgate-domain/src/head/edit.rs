@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{
     Encoding, Head,
-    finder::{Finder, Given},
+    finder::{Finder, Given, Kind},
     member::Member,
 };
 use crate::json;
@@ -47,6 +47,8 @@ struct OptionsPlace {
     /// The member with the comma that goes when it goes.
     member: Range<u64>,
     value: Range<u64>,
+    /// Says nothing, and may be sent as it is.
+    null: bool,
     filled: bool,
     usage: Option<Range<u64>>,
 }
@@ -77,6 +79,7 @@ impl OptionsPlace {
         Some(Self {
             member: span(&member),
             value: span(&given.value),
+            null: matches!(given.kind, Kind::Null),
             filled: options.filled,
             usage: options.usage.as_ref().map(|(value, _)| span(value)),
         })
@@ -121,7 +124,7 @@ impl Head {
 
     fn edit_options(&self, send: &Rewrite<'_>, edits: &mut Edits) {
         match &self.places.options {
-            Some(options) if !self.stream => edits.replace(&options.member, ""),
+            Some(options) if !self.stream && !options.null => edits.replace(&options.member, ""),
             _ if !self.stream || !send.ask_usage || self.include_usage => {}
             None => edits.set(None, Member::StreamOptions.name(), ASKED),
             Some(options) => options.ask(edits),

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use modelgate_domain::{BackendKind, BaseUrl, Endpoint, Head, Model, RequestId, Secret, Target, TokenUsage};
+use modelgate_domain::{
+    BackendKind, BaseUrl, Endpoint, Head, Model, RequestId, Secret, Target, TokenUsage,
+};
 
 use crate::BoxError;
 
@@ -74,7 +76,10 @@ pub trait ReplyStream: Send {
     ///
     /// # Errors
     /// [`BackendError`] when the server failed, stalled or ended early; nothing comes after it.
-    fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Frame>, BackendError>>;
+    fn poll_frame(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Option<Frame>, BackendError>>;
 }
 
 /// A server's failure: whose fault it was, and whether another server may be asked.
@@ -165,7 +170,14 @@ impl Timer {
 impl BackendError {
     /// A failure with a message for the client and nothing else.
     pub fn new(fault: BackendFault, message: impl Into<String>) -> Self {
-        Self { fault, message: message.into(), code: None, param: None, retry_after: None, source: None }
+        Self {
+            fault,
+            message: message.into(),
+            code: None,
+            param: None,
+            retry_after: None,
+            source: None,
+        }
     }
 
     /// Whether another target may be asked, as long as nothing was answered yet.

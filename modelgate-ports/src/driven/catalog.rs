@@ -21,10 +21,15 @@ impl Models {
     pub fn new(models: impl IntoIterator<Item = Model>) -> Self {
         let mut list: Vec<Arc<Model>> = models.into_iter().map(Arc::new).collect();
         list.sort_by(|one, other| one.name.cmp(&other.name));
-        let aliases = list.iter().flat_map(|model| model.aliases.iter().map(move |alias| (alias, model)));
+        let aliases = list
+            .iter()
+            .flat_map(|model| model.aliases.iter().map(move |alias| (alias, model)));
         let names = list.iter().map(|model| (&model.name, model));
         // Names come last, so that a name wins should an alias say the same.
-        let by_name = aliases.chain(names).map(|(name, model)| (name.as_str().into(), Arc::clone(model))).collect();
+        let by_name = aliases
+            .chain(names)
+            .map(|(name, model)| (name.as_str().into(), Arc::clone(model)))
+            .collect();
         Self { list, by_name }
     }
 
@@ -36,8 +41,13 @@ impl Models {
     /// The model a client means: by name, by alias, or by an Ollama name whose tag `latest` was left out.
     pub fn resolve(&self, name: &str) -> Option<&Arc<Model>> {
         self.by_name.get(name).or_else(|| {
-            let tagged = (!name.contains(':')).then(|| self.by_name.get(format!("{name}:latest").as_str()))??;
-            tagged.targets.iter().any(|target| target.kind == BackendKind::Ollama).then_some(tagged)
+            let tagged = (!name.contains(':'))
+                .then(|| self.by_name.get(format!("{name}:latest").as_str()))??;
+            tagged
+                .targets
+                .iter()
+                .any(|target| target.kind == BackendKind::Ollama)
+                .then_some(tagged)
         })
     }
 

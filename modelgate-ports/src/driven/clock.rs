@@ -1,7 +1,7 @@
 //! What time it is.
 
-use modelgate_domain::time::Monotonic;
 use modelgate_domain::Timestamp;
+use modelgate_domain::time::Monotonic;
 
 /// The two clocks: one for people, one for limits and timers.
 #[cfg_attr(any(test, feature = "test-util"), mockall::automock)]

@@ -52,7 +52,11 @@ pub struct StoredSecret {
 
 impl From<&PlainKey> for StoredSecret {
     fn from(secret: &PlainKey) -> Self {
-        Self { digest: secret.digest(), prefix: secret.prefix().to_owned(), last4: secret.last4().to_owned() }
+        Self {
+            digest: secret.digest(),
+            prefix: secret.prefix().to_owned(),
+            last4: secret.last4().to_owned(),
+        }
     }
 }
 
@@ -80,5 +84,10 @@ pub trait KeyStore: Send + Sync {
     async fn update(&self, key: &ApiKey) -> Result<bool, StoreError>;
 
     /// Gives the key a new secret; every older one ends at `old_ends` at the latest. `false` when there is no such key.
-    async fn replace_secret(&self, id: KeyId, new: &StoredSecret, old_ends: Timestamp) -> Result<bool, StoreError>;
+    async fn replace_secret(
+        &self,
+        id: KeyId,
+        new: &StoredSecret,
+        old_ends: Timestamp,
+    ) -> Result<bool, StoreError>;
 }

@@ -34,7 +34,8 @@ pub enum LimitError {
 #[async_trait]
 pub trait RateLimiter: Send + Sync {
     /// Counts one request that may use up to `tokens`.
-    async fn admit(&self, key: KeyId, limits: &Limits, tokens: u64) -> Result<Admitted, LimitError>;
+    async fn admit(&self, key: KeyId, limits: &Limits, tokens: u64)
+    -> Result<Admitted, LimitError>;
 
     /// Undoes an admission: the request was refused by something else.
     fn take_back(&self, key: KeyId, limits: &Limits, admitted: &Admitted);

@@ -58,7 +58,9 @@ pub enum ConsoleError {
 impl From<StoreError> for ConsoleError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Taken { field } => Self::Taken { param: field.to_owned() },
+            StoreError::Taken { field } => Self::Taken {
+                param: field.to_owned(),
+            },
             other => Self::Store(other),
         }
     }
@@ -67,13 +69,20 @@ impl From<StoreError> for ConsoleError {
 impl ConsoleError {
     /// A field holds what it must not.
     pub fn invalid(param: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::Invalid { param: param.into(), message: message.into() }
+        Self::Invalid {
+            param: param.into(),
+            message: message.into(),
+        }
     }
 }
 
 impl Console {
     pub(super) fn new(ports: Ports, policy: Policy, cache: Arc<KeyCache>) -> Self {
-        Self { ports, policy, cache }
+        Self {
+            ports,
+            policy,
+            cache,
+        }
     }
 
     /// The newest requests that pass the filter.
@@ -86,7 +95,10 @@ impl Console {
 
     /// Whether the store can be read: what readiness means.
     pub async fn is_ready(&self) -> bool {
-        let probe = RowFilter { limit: 1, ..RowFilter::default() };
+        let probe = RowFilter {
+            limit: 1,
+            ..RowFilter::default()
+        };
         self.ports.usage.rows(&probe).await.is_ok()
     }
 }

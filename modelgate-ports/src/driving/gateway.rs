@@ -89,13 +89,21 @@ impl Gateway {
     /// The models this caller may use, by name.
     pub fn models(&self, caller: &Caller) -> Vec<Arc<Model>> {
         let models = self.ports.catalog.models();
-        models.all().iter().filter(|model| route::allowed(model, caller.key()).is_ok()).cloned().collect()
+        models
+            .all()
+            .iter()
+            .filter(|model| route::allowed(model, caller.key()).is_ok())
+            .cloned()
+            .collect()
     }
 
     /// One model by the name the caller uses for it; `None` also when it is not for this caller.
     pub fn model(&self, caller: &Caller, name: &str) -> Option<Arc<Model>> {
         let models = self.ports.catalog.models();
-        models.resolve(name).filter(|model| route::allowed(model, caller.key()).is_ok()).cloned()
+        models
+            .resolve(name)
+            .filter(|model| route::allowed(model, caller.key()).is_ok())
+            .cloned()
     }
 
     /// Where the caller stands with its limits.
@@ -109,7 +117,11 @@ impl Gateway {
         let limits = self.ports.limiter.standing(key.id, &key.limits).await?;
         let period = key.quota.map(|quota| quota.period).unwrap_or_default();
         let balance = quota::current(balance, period, now, &self.policy.zone);
-        Ok(KeyStanding { limits, balance, resets_at: period.end(now, &self.policy.zone) })
+        Ok(KeyStanding {
+            limits,
+            balance,
+            resets_at: period.end(now, &self.policy.zone),
+        })
     }
 
     /// Waits until all spending is stored. For shutdown.

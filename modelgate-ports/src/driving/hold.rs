@@ -27,7 +27,13 @@ pub(crate) struct Hold {
 }
 
 impl Hold {
-    pub(crate) fn new(ports: &Arc<Ports>, request: RequestId, key: KeyId, admitted: Admitted, prompt_estimate: u64) -> Self {
+    pub(crate) fn new(
+        ports: &Arc<Ports>,
+        request: RequestId,
+        key: KeyId,
+        admitted: Admitted,
+        prompt_estimate: u64,
+    ) -> Self {
         Self {
             ports: Arc::clone(ports),
             request,
@@ -57,7 +63,11 @@ impl Hold {
     }
 
     /// Begins to settle; the future ends once it is stored. What it stores is decided here, before anything is awaited.
-    pub(crate) fn settle(&mut self, status: u16, error: Option<RowError>) -> impl Future<Output = Result<(), LedgerError>> + Send + use<> {
+    pub(crate) fn settle(
+        &mut self,
+        status: u16,
+        error: Option<RowError>,
+    ) -> impl Future<Output = Result<(), LedgerError>> + Send + use<> {
         let settlement = self.close(status, error);
         let ledger = Arc::clone(&self.ports.ledger);
         let request = self.request;
@@ -67,7 +77,9 @@ impl Hold {
     fn close(&mut self, status: u16, error: Option<RowError>) -> Settlement {
         self.settled = true;
         let spent = self.spent();
-        self.ports.limiter.finish(self.key, &self.admitted, spent.usage.total());
+        self.ports
+            .limiter
+            .finish(self.key, &self.admitted, spent.usage.total());
         Settlement {
             spent,
             void: self.reach == Reach::Nowhere,
@@ -84,7 +96,10 @@ impl Hold {
 impl Drop for Hold {
     fn drop(&mut self) {
         if !self.settled {
-            let gone = RowError { code: "client_disconnected".into(), message: "the client closed the connection".into() };
+            let gone = RowError {
+                code: "client_disconnected".into(),
+                message: "the client closed the connection".into(),
+            };
             let settlement = self.close(499, Some(gone));
             self.ports.ledger.abandon(self.request, settlement);
         }
@@ -93,6 +108,12 @@ impl Drop for Hold {
 
 /// What a row tells of a server's failure.
 pub(crate) fn row_error(error: &BackendError) -> RowError {
-    let code = error.code.clone().unwrap_or_else(|| error.word().to_owned());
-    RowError { code, message: error.message.clone() }
+    let code = error
+        .code
+        .clone()
+        .unwrap_or_else(|| error.word().to_owned());
+    RowError {
+        code,
+        message: error.message.clone(),
+    }
 }

@@ -53,13 +53,13 @@ impl RateLimiter for FakeLimiter {
 
     fn take_back(&self, key: KeyId, limits: &Limits, admitted: &Admitted) {
         self.with(key, |window| {
-            window.take_back(limits, admitted.tokens, admitted.at)
+            window.take_back(limits, admitted.tokens, admitted.at);
         });
     }
 
     fn finish(&self, key: KeyId, admitted: &Admitted, used: u64) {
         self.with(key, |window| {
-            window.finish(admitted.tokens, used, admitted.at)
+            window.finish(admitted.tokens, used, admitted.at);
         });
     }
 

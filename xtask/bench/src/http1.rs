@@ -23,7 +23,11 @@ impl From<std::io::Error> for Broken {
 impl Connection {
     pub(crate) fn new(stream: TcpStream) -> Result<Self, Broken> {
         stream.set_nodelay(true)?;
-        Ok(Self { stream, buffer: Vec::with_capacity(16 * 1024), start: 0 })
+        Ok(Self {
+            stream,
+            buffer: Vec::with_capacity(16 * 1024),
+            start: 0,
+        })
     }
 
     pub(crate) async fn write(&mut self, bytes: &[u8]) -> Result<(), Broken> {
@@ -34,7 +38,8 @@ impl Connection {
     pub(crate) async fn head(&mut self) -> Result<String, Broken> {
         loop {
             if let Some(at) = find(&self.buffer[self.start..], b"\r\n\r\n") {
-                let head = String::from_utf8_lossy(&self.buffer[self.start..self.start + at]).into_owned();
+                let head =
+                    String::from_utf8_lossy(&self.buffer[self.start..self.start + at]).into_owned();
                 self.start += at + 4;
                 return Ok(head);
             }
@@ -56,7 +61,8 @@ impl Connection {
     pub(crate) async fn chunk(&mut self) -> Result<Option<Vec<u8>>, Broken> {
         let line = loop {
             if let Some(at) = find(&self.buffer[self.start..], b"\r\n") {
-                let line = String::from_utf8_lossy(&self.buffer[self.start..self.start + at]).into_owned();
+                let line =
+                    String::from_utf8_lossy(&self.buffer[self.start..self.start + at]).into_owned();
                 self.start += at + 2;
                 break line;
             }
@@ -71,16 +77,25 @@ impl Connection {
     async fn more(&mut self) -> Result<(), Broken> {
         self.buffer.drain(..self.start);
         self.start = 0;
-        if self.stream.read_buf(&mut self.buffer).await? == 0 { Err(Broken) } else { Ok(()) }
+        if self.stream.read_buf(&mut self.buffer).await? == 0 {
+            Err(Broken)
+        } else {
+            Ok(())
+        }
     }
 }
 
 /// A header's value in a head, by its lower-case name.
 pub(crate) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     let fields = head.lines().filter_map(|line| line.split_once(':'));
-    fields.into_iter().find(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+    fields
+        .into_iter()
+        .find(|(field, _)| field.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value.trim())
 }
 
 pub(crate) fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
-    bytes.windows(needle.len()).position(|window| window == needle)
+    bytes
+        .windows(needle.len())
+        .position(|window| window == needle)
 }

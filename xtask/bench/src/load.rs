@@ -54,26 +54,39 @@ impl Outcome {
 impl Load {
     pub(crate) fn new(address: &str, key: &str, plan: Plan) -> Self {
         let body = body(plan);
-        let head = format!("POST /v1/chat/completions HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
-        Self { address: address.to_owned(), request: [head.into_bytes(), body.into_bytes()].concat(), plan }
+        let head = format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        Self {
+            address: address.to_owned(),
+            request: [head.into_bytes(), body.into_bytes()].concat(),
+            plan,
+        }
     }
 
     /// Runs the load once warmed up for a quarter of its time, which is not counted.
     pub(crate) async fn run(self) -> Result<Outcome, String> {
         let load = Rc::new(self);
         let tasks = LocalSet::new();
-        tasks.run_until(async move {
-            let begin = Instant::now() + load.plan.span / 4;
-            let mut running = JoinSet::new();
-            for _ in 0..load.plan.connections {
-                running.spawn_local(connection(Rc::clone(&load), begin));
-            }
-            let mut outcome = Outcome::default();
-            while let Some(done) = running.join_next().await {
-                outcome.take(done.map_err(|error| error.to_string())?);
-            }
-            if outcome.answers == 0 { Err(format!("{} answered nothing", load.address)) } else { Ok(outcome) }
-        }).await
+        tasks
+            .run_until(async move {
+                let begin = Instant::now() + load.plan.span / 4;
+                let mut running = JoinSet::new();
+                for _ in 0..load.plan.connections {
+                    running.spawn_local(connection(Rc::clone(&load), begin));
+                }
+                let mut outcome = Outcome::default();
+                while let Some(done) = running.join_next().await {
+                    outcome.take(done.map_err(|error| error.to_string())?);
+                }
+                if outcome.answers == 0 {
+                    Err(format!("{} answered nothing", load.address))
+                } else {
+                    Ok(outcome)
+                }
+            })
+            .await
     }
 }
 
@@ -130,6 +143,14 @@ async fn ask(connection: &mut Connection, load: &Load) -> Result<Instant, Broken
 
 fn body(plan: Plan) -> String {
     let text = "lorem ipsum ".repeat(plan.body_bytes / 12);
-    let stream = if plan.chunks > 0 { "\"stream\":true,\"stream_options\":{\"include_usage\":true}," } else { "" };
-    format!("{{\"model\":\"bench\",{stream}\"max_tokens\":100,\"messages\":[{{\"role\":\"user\",\"content\":\"{text}\"}}],\"user\":\"{}x{}\"}}", plan.chunks, plan.chunk_delay.as_millis())
+    let stream = if plan.chunks > 0 {
+        "\"stream\":true,\"stream_options\":{\"include_usage\":true},"
+    } else {
+        ""
+    };
+    format!(
+        "{{\"model\":\"bench\",{stream}\"max_tokens\":100,\"messages\":[{{\"role\":\"user\",\"content\":\"{text}\"}}],\"user\":\"{}x{}\"}}",
+        plan.chunks,
+        plan.chunk_delay.as_millis()
+    )
 }

@@ -52,10 +52,22 @@ fn main() -> ExitCode {
 
 fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> {
     let binary = PathBuf::from("target/release/modelgate");
-    let mut options = Options { seconds: 4, rounds: 3, save: None, against: None, binary };
+    let mut options = Options {
+        seconds: 4,
+        rounds: 3,
+        save: None,
+        against: None,
+        binary,
+    };
     while let Some(name) = arguments.next() {
         let value = arguments.next().ok_or(HELP)?;
-        let number = || value.parse::<u32>().ok().filter(|&number| number > 0).ok_or(HELP);
+        let number = || {
+            value
+                .parse::<u32>()
+                .ok()
+                .filter(|&number| number > 0)
+                .ok_or(HELP)
+        };
         match name.as_str() {
             "--seconds" => options.seconds = number()?.into(),
             "--rounds" => options.rounds = number()?,
@@ -69,11 +81,17 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
 }
 
 fn measure(options: &Options) -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| error.to_string())?;
     let table = runtime.block_on(rows(options))?;
     let before = options.against.as_deref().map(Table::read).transpose()?;
     println!("{}", table.markdown(before.as_ref()));
-    options.save.as_deref().map_or(Ok(()), |file| table.write(file))
+    options
+        .save
+        .as_deref()
+        .map_or(Ok(()), |file| table.write(file))
 }
 
 async fn rows(options: &Options) -> Result<Table, String> {
@@ -81,12 +99,18 @@ async fn rows(options: &Options) -> Result<Table, String> {
     let mut gateway = Gateway::start(&options.binary).await?;
     let key = gateway.set_up(upstream.address()).await?;
     let mut table = Table::default();
-    let size = std::fs::metadata(&options.binary).map_err(|error| error.to_string())?.len();
+    let size = std::fs::metadata(&options.binary)
+        .map_err(|error| error.to_string())?
+        .len();
     table.add("release binary", "MB", bytes_as_mb(size));
     gateway.restart().await?;
     for _ in 0..options.rounds {
         gateway.restart().await?;
-        table.add("cold start to first answer", "ms", gateway.first_answer(&key).await?);
+        table.add(
+            "cold start to first answer",
+            "ms",
+            gateway.first_answer(&key).await?,
+        );
     }
     tokio::time::sleep(Duration::from_secs(1)).await;
     table.add("idle resident memory", "MiB", gateway.rss_mib());
@@ -105,33 +129,86 @@ async fn rows(options: &Options) -> Result<Table, String> {
 
 const fn plans(seconds: u64) -> [(&'static str, Plan); 4] {
     let span = Duration::from_secs(seconds);
-    let plain = Plan { connections: 64, span, body_bytes: 600, chunks: 0, chunk_delay: Duration::ZERO };
+    let plain = Plan {
+        connections: 64,
+        span,
+        body_bytes: 600,
+        chunks: 0,
+        chunk_delay: Duration::ZERO,
+    };
     [
         ("chat", plain),
-        ("1 MB prompt", Plan { connections: 16, body_bytes: 1_000_000, ..plain }),
-        ("stream of 50 chunks", Plan { chunks: 50, ..plain }),
-        ("64 paced streams", Plan { chunks: 10, chunk_delay: Duration::from_millis(100), ..plain }),
+        (
+            "1 MB prompt",
+            Plan {
+                connections: 16,
+                body_bytes: 1_000_000,
+                ..plain
+            },
+        ),
+        (
+            "stream of 50 chunks",
+            Plan {
+                chunks: 50,
+                ..plain
+            },
+        ),
+        (
+            "64 paced streams",
+            Plan {
+                chunks: 10,
+                chunk_delay: Duration::from_millis(100),
+                ..plain
+            },
+        ),
     ]
 }
 
-fn add(table: &mut Table, name: &str, plan: Plan, through: &Outcome, direct: &Outcome, cpu: Duration) {
+fn add(
+    table: &mut Table,
+    name: &str,
+    plan: Plan,
+    through: &Outcome,
+    direct: &Outcome,
+    cpu: Duration,
+) {
     let requests = through.answers.max(1);
-    table.add(&format!("{name}: CPU per request"), "µs", micros(cpu) / count(requests));
+    table.add(
+        &format!("{name}: CPU per request"),
+        "µs",
+        micros(cpu) / count(requests),
+    );
     table.add(&format!("{name}: failures"), "", count(through.failures));
     if plan.chunk_delay.is_zero() {
-        table.add(&format!("{name}: requests"), "/s", count(requests) / plan.span.as_secs_f64());
+        table.add(
+            &format!("{name}: requests"),
+            "/s",
+            count(requests) / plan.span.as_secs_f64(),
+        );
         return;
     }
-    let added = |percent: u32| micros(through.first_byte(percent)) - micros(direct.first_byte(percent));
-    table.add(&format!("{name}: added to the first token, p50"), "µs", added(50));
-    table.add(&format!("{name}: added to the first token, p99"), "µs", added(99));
+    let added =
+        |percent: u32| micros(through.first_byte(percent)) - micros(direct.first_byte(percent));
+    table.add(
+        &format!("{name}: added to the first token, p50"),
+        "µs",
+        added(50),
+    );
+    table.add(
+        &format!("{name}: added to the first token, p99"),
+        "µs",
+        added(99),
+    );
 }
 
 fn micros(span: Duration) -> f64 {
     span.as_secs_f64() * 1e6
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts of a bench are far below 2^52")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of a bench are far below 2^52"
+)]
 fn count(number: u64) -> f64 {
     number as f64
 }

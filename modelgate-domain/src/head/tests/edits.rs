@@ -180,7 +180,7 @@ fn stream_options_go_where_there_is_no_stream() {
     );
     check(
         r#"{"model":"m", "stream_options" : null , "messages":[1]}"#,
-        r#"{"model":"m", "messages":[1]}"#,
+        r#"{"model":"m", "stream_options" : null , "messages":[1]}"#,
     );
     check(
         r#"{"model":"m","messages":[1] , "stream_options":{} }"#,

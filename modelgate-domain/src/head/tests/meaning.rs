@@ -10,7 +10,9 @@ fn expected(mut body: Map<String, Value>, send: &Rewrite<'_>) -> Map<String, Val
     body.insert("model".into(), send.model.into());
     let stream = body.get("stream") == Some(&Value::Bool(true));
     if !stream {
-        body.remove("stream_options");
+        if body.get("stream_options") != Some(&Value::Null) {
+            body.remove("stream_options");
+        }
     } else if send.ask_usage {
         let options = body.entry("stream_options").or_insert(Value::Null);
         if !options.is_object() {

@@ -5,7 +5,9 @@ use std::time::Duration;
 use modelgate_domain::quota::{Balance, Quota};
 use modelgate_domain::rate::Limits;
 use modelgate_domain::time::Period;
-use modelgate_domain::{AllowList, ApiKey, KeyId, KeyName, KeyStatus, ModelName, PlainKey, Role, Timestamp};
+use modelgate_domain::{
+    AllowList, ApiKey, KeyId, KeyName, KeyStatus, ModelName, PlainKey, Role, Timestamp,
+};
 
 use super::{Console, ConsoleError};
 use crate::driven::{KeyRecord, NewKey, StoredSecret};
@@ -61,9 +63,15 @@ impl Console {
     /// [`ConsoleError`] naming the field that stands in the way.
     pub async fn issue_key(&self, patch: KeyPatch) -> Result<IssuedKey, ConsoleError> {
         let Some(name) = patch.name.clone() else {
-            return Err(ConsoleError::invalid("name", "is required: a word people know this key by"));
+            return Err(ConsoleError::invalid(
+                "name",
+                "is required: a word people know this key by",
+            ));
         };
-        let key = apply(self.blank(name, patch.role.unwrap_or_default()), self.known_models(patch));
+        let key = apply(
+            self.blank(name, patch.role.unwrap_or_default()),
+            self.known_models(patch),
+        );
         self.store(key, self.new_secret()?).await
     }
 
@@ -73,7 +81,10 @@ impl Console {
     /// [`ConsoleError::Store`] when they cannot be read.
     pub async fn keys(&self) -> Result<Vec<KeyRecord>, ConsoleError> {
         let records = self.ports.keys.list().await?;
-        Ok(records.into_iter().map(|record| self.up_to_date(record)).collect())
+        Ok(records
+            .into_iter()
+            .map(|record| self.up_to_date(record))
+            .collect())
     }
 
     /// One key by number.
@@ -83,7 +94,9 @@ impl Console {
     pub async fn key(&self, id: KeyId) -> Result<KeyRecord, ConsoleError> {
         let found = self.ports.keys.get(id).await?;
         let living = found.filter(|record| record.key.status != KeyStatus::Revoked);
-        living.map(|record| self.up_to_date(record)).ok_or(ConsoleError::NotFound("key"))
+        living
+            .map(|record| self.up_to_date(record))
+            .ok_or(ConsoleError::NotFound("key"))
     }
 
     /// Changes the fields that the patch names, and answers with the whole key. Seen by the next request.
@@ -101,16 +114,27 @@ impl Console {
     ///
     /// # Errors
     /// [`ConsoleError::NotFound`] when there is no such key.
-    pub async fn rotate_key(&self, id: KeyId, overlap: Duration) -> Result<IssuedKey, ConsoleError> {
+    pub async fn rotate_key(
+        &self,
+        id: KeyId,
+        overlap: Duration,
+    ) -> Result<IssuedKey, ConsoleError> {
         let secret = self.new_secret()?;
         let old_ends = self.ports.clock.now().after(overlap);
         self.key(id).await?;
-        let replaced = self.ports.keys.replace_secret(id, &StoredSecret::from(&secret), old_ends).await?;
+        let replaced = self
+            .ports
+            .keys
+            .replace_secret(id, &StoredSecret::from(&secret), old_ends)
+            .await?;
         self.cache.clear();
         if !replaced {
             return Err(ConsoleError::NotFound("key"));
         }
-        Ok(IssuedKey { record: self.key(id).await?, secret })
+        Ok(IssuedKey {
+            record: self.key(id).await?,
+            secret,
+        })
     }
 
     /// Revokes a key for good: its name is free again, its rows stay.
@@ -119,13 +143,17 @@ impl Console {
     /// [`ConsoleError::LastAdmin`] when nobody would be left to administer.
     pub async fn revoke_key(&self, id: KeyId) -> Result<(), ConsoleError> {
         let before = self.key(id).await?.key;
-        let after = ApiKey { status: KeyStatus::Revoked, ..before.clone() };
+        let after = ApiKey {
+            status: KeyStatus::Revoked,
+            ..before.clone()
+        };
         self.write(&before, &after).await
     }
 
     /// When the quota of a key begins anew.
     pub fn quota_resets_at(&self, key: &ApiKey) -> Option<Timestamp> {
-        key.quota.and_then(|quota| quota.period.end(self.ports.clock.now(), &self.policy.zone))
+        key.quota
+            .and_then(|quota| quota.period.end(self.ports.clock.now(), &self.policy.zone))
     }
 
     pub(super) fn new_secret(&self) -> Result<PlainKey, ConsoleError> {
@@ -134,8 +162,15 @@ impl Console {
         Ok(PlainKey::generate(random))
     }
 
-    pub(super) async fn store(&self, key: ApiKey, secret: PlainKey) -> Result<IssuedKey, ConsoleError> {
-        let new = NewKey { key, secret: StoredSecret::from(&secret) };
+    pub(super) async fn store(
+        &self,
+        key: ApiKey,
+        secret: PlainKey,
+    ) -> Result<IssuedKey, ConsoleError> {
+        let new = NewKey {
+            key,
+            secret: StoredSecret::from(&secret),
+        };
         let record = self.ports.keys.insert(&new).await?;
         self.cache.clear();
         Ok(IssuedKey { record, secret })
@@ -153,8 +188,19 @@ impl Console {
             default_model: None,
             allowed_models: Vec::new(),
             allowed_ips: AllowList::default(),
-            limits: if limited { self.policy.default_limits } else { Limits::default() },
-            quota: self.policy.default_quota.filter(|_| limited).map(|limit| Quota { limit, period: Period::Total }),
+            limits: if limited {
+                self.policy.default_limits
+            } else {
+                Limits::default()
+            },
+            quota: self
+                .policy
+                .default_quota
+                .filter(|_| limited)
+                .map(|limit| Quota {
+                    limit,
+                    period: Period::Total,
+                }),
             expires_at: None,
             created_at: self.ports.clock.now(),
         }
@@ -163,27 +209,45 @@ impl Console {
     async fn write(&self, before: &ApiKey, after: &ApiKey) -> Result<(), ConsoleError> {
         if administers(before) && !administers(after) {
             let others = self.ports.keys.list().await?;
-            if !others.iter().any(|record| record.key.id != before.id && administers(&record.key)) {
+            if !others
+                .iter()
+                .any(|record| record.key.id != before.id && administers(&record.key))
+            {
                 return Err(ConsoleError::LastAdmin);
             }
         }
         let written = self.ports.keys.update(after).await?;
         self.cache.clear();
-        if written { Ok(()) } else { Err(ConsoleError::NotFound("key")) }
+        if written {
+            Ok(())
+        } else {
+            Err(ConsoleError::NotFound("key"))
+        }
     }
 
     /// Aliases in a key's list become the names they stand for, because lists are compared with names.
     fn known_models(&self, mut patch: KeyPatch) -> KeyPatch {
         let models = self.ports.catalog.models();
-        let canonical = |name: ModelName| models.resolve(name.as_str()).map_or(name, |model| model.name.clone());
-        patch.allowed_models = patch.allowed_models.map(|list| list.into_iter().map(canonical).collect());
+        let canonical = |name: ModelName| {
+            models
+                .resolve(name.as_str())
+                .map_or(name, |model| model.name.clone())
+        };
+        patch.allowed_models = patch
+            .allowed_models
+            .map(|list| list.into_iter().map(canonical).collect());
         patch
     }
 
     fn up_to_date(&self, mut record: KeyRecord) -> KeyRecord {
-        let period = record.key.quota.map(|quota| quota.period).unwrap_or_default();
+        let period = record
+            .key
+            .quota
+            .map(|quota| quota.period)
+            .unwrap_or_default();
         let now = self.ports.clock.now();
-        let balance: Balance = modelgate_domain::quota::current(record.balance, period, now, &self.policy.zone);
+        let balance: Balance =
+            modelgate_domain::quota::current(record.balance, period, now, &self.policy.zone);
         record.balance = balance;
         record
     }
@@ -201,7 +265,10 @@ fn apply(key: ApiKey, patch: KeyPatch) -> ApiKey {
         max_parallel: patch.max_parallel.unwrap_or(key.limits.max_parallel),
     };
     let limit = patch.quota.unwrap_or(key.quota.map(|quota| quota.limit));
-    let period = patch.quota_period.or(key.quota.map(|quota| quota.period)).unwrap_or_default();
+    let period = patch
+        .quota_period
+        .or(key.quota.map(|quota| quota.period))
+        .unwrap_or_default();
     ApiKey {
         name: patch.name.unwrap_or(key.name),
         role: patch.role.unwrap_or(key.role),

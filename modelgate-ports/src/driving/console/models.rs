@@ -77,7 +77,12 @@ impl Console {
     /// # Errors
     /// [`ConsoleError::NotFound`] when there is none.
     pub fn model(&self, id: ModelId) -> Result<Arc<Model>, ConsoleError> {
-        self.ports.catalog.models().get(id).cloned().ok_or(ConsoleError::NotFound("model"))
+        self.ports
+            .catalog
+            .models()
+            .get(id)
+            .cloned()
+            .ok_or(ConsoleError::NotFound("model"))
     }
 
     /// Adds a model. A name and at least one target are required.
@@ -86,7 +91,10 @@ impl Console {
     /// [`ConsoleError`] naming the field that stands in the way.
     pub async fn add_model(&self, patch: ModelPatch) -> Result<Arc<Model>, ConsoleError> {
         let Some(name) = patch.name.clone() else {
-            return Err(ConsoleError::invalid("name", "is required: what clients say in 'model'"));
+            return Err(ConsoleError::invalid(
+                "name",
+                "is required: what clients say in 'model'",
+            ));
         };
         let blank = NewModel {
             name,
@@ -107,10 +115,18 @@ impl Console {
     ///
     /// # Errors
     /// [`ConsoleError`] naming the field that stands in the way.
-    pub async fn change_model(&self, id: ModelId, patch: ModelPatch) -> Result<Arc<Model>, ConsoleError> {
+    pub async fn change_model(
+        &self,
+        id: ModelId,
+        patch: ModelPatch,
+    ) -> Result<Arc<Model>, ConsoleError> {
         let before = self.model(id)?;
         let new = patched(as_new(&before), &before.targets, patch)?;
-        self.ports.catalog.replace(id, &new).await?.ok_or(ConsoleError::NotFound("model"))
+        self.ports
+            .catalog
+            .replace(id, &new)
+            .await?
+            .ok_or(ConsoleError::NotFound("model"))
     }
 
     /// Removes a model. Running requests end normally, the next one does not find it.
@@ -118,32 +134,46 @@ impl Console {
     /// # Errors
     /// [`ConsoleError::NotFound`] when there is none.
     pub async fn remove_model(&self, id: ModelId) -> Result<(), ConsoleError> {
-        if self.ports.catalog.remove(id).await? { Ok(()) } else { Err(ConsoleError::NotFound("model")) }
+        if self.ports.catalog.remove(id).await? {
+            Ok(())
+        } else {
+            Err(ConsoleError::NotFound("model"))
+        }
     }
 }
 
-fn patched(before: NewModel, present: &[Target], patch: ModelPatch) -> Result<NewModel, ConsoleError> {
-        let name = patch.name.unwrap_or(before.name);
-        let targets = targets(before.targets, present, patch.target, patch.targets, &name)?;
-        let aliases = patch.aliases.unwrap_or(before.aliases);
-        check_aliases(&aliases, &name)?;
-        let options = ModelOptions {
-            num_ctx: patch.options.num_ctx.unwrap_or(before.options.num_ctx),
-            keep_alive: patch.options.keep_alive.unwrap_or(before.options.keep_alive),
-            openai_api: patch.options.openai_api.unwrap_or(before.options.openai_api),
-            truncate: patch.options.truncate.unwrap_or(before.options.truncate),
-        };
-        Ok(NewModel {
-            name,
-            aliases,
-            enabled: patch.enabled.unwrap_or(before.enabled),
-            tiers: patch.tiers.unwrap_or(before.tiers),
-            options,
-            context_length: patch.context_length.unwrap_or(before.context_length),
-            targets,
-            ..before
-        })
-    }
+fn patched(
+    before: NewModel,
+    present: &[Target],
+    patch: ModelPatch,
+) -> Result<NewModel, ConsoleError> {
+    let name = patch.name.unwrap_or(before.name);
+    let targets = targets(before.targets, present, patch.target, patch.targets, &name)?;
+    let aliases = patch.aliases.unwrap_or(before.aliases);
+    check_aliases(&aliases, &name)?;
+    let options = ModelOptions {
+        num_ctx: patch.options.num_ctx.unwrap_or(before.options.num_ctx),
+        keep_alive: patch
+            .options
+            .keep_alive
+            .unwrap_or(before.options.keep_alive),
+        openai_api: patch
+            .options
+            .openai_api
+            .unwrap_or(before.options.openai_api),
+        truncate: patch.options.truncate.unwrap_or(before.options.truncate),
+    };
+    Ok(NewModel {
+        name,
+        aliases,
+        enabled: patch.enabled.unwrap_or(before.enabled),
+        tiers: patch.tiers.unwrap_or(before.tiers),
+        options,
+        context_length: patch.context_length.unwrap_or(before.context_length),
+        targets,
+        ..before
+    })
+}
 
 fn check_aliases(aliases: &[ModelName], name: &ModelName) -> Result<(), ConsoleError> {
     let mut seen = BTreeSet::from([name]);
@@ -186,15 +216,26 @@ fn targets(
 ) -> Result<Vec<NewTarget>, ConsoleError> {
     if let Some(list) = list {
         if !single.is_empty() {
-            return Err(ConsoleError::invalid("targets", "cannot be given together with the fields of a single target"));
+            return Err(ConsoleError::invalid(
+                "targets",
+                "cannot be given together with the fields of a single target",
+            ));
         }
         if list.is_empty() {
-            return Err(ConsoleError::invalid("targets", "must hold at least one target"));
+            return Err(ConsoleError::invalid(
+                "targets",
+                "must hold at least one target",
+            ));
         }
         let each = list.into_iter().enumerate().map(|(index, patch)| {
-            let was = patch.id.and_then(|id| present.iter().position(|target| target.id == id));
+            let was = patch
+                .id
+                .and_then(|id| present.iter().position(|target| target.id == id));
             if patch.id.is_some() && was.is_none() {
-                return Err(ConsoleError::invalid(format!("targets[{index}].id"), "is no target of this model"));
+                return Err(ConsoleError::invalid(
+                    format!("targets[{index}].id"),
+                    "is no target of this model",
+                ));
             }
             let was = was.and_then(|at| before.get(at));
             target(was, patch, name, &format!("targets[{index}]."))
@@ -205,40 +246,74 @@ fn targets(
         return Ok(before);
     }
     if before.len() > 1 {
-        return Err(ConsoleError::invalid("targets", "this model has several targets: give all of them in 'targets'"));
+        return Err(ConsoleError::invalid(
+            "targets",
+            "this model has several targets: give all of them in 'targets'",
+        ));
     }
     Ok(vec![target(before.first(), single, name, "")?])
 }
 
 /// A credential belongs to a host: a new host does not get the old one's.
-fn target(was: Option<&NewTarget>, patch: TargetPatch, model: &ModelName, place: &str) -> Result<NewTarget, ConsoleError> {
+fn target(
+    was: Option<&NewTarget>,
+    patch: TargetPatch,
+    model: &ModelName,
+    place: &str,
+) -> Result<NewTarget, ConsoleError> {
     let param = |field: &str| format!("{place}{field}");
     let Some(kind) = patch.kind.or(was.map(|was| was.kind)) else {
-        return Err(ConsoleError::invalid(param("backend_type"), "is required: ollama, vllm, llamacpp, openai, api3 or echo"));
+        return Err(ConsoleError::invalid(
+            param("backend_type"),
+            "is required: ollama, vllm, llamacpp, openai, api3 or echo",
+        ));
     };
-    let text = patch.base_url.or_else(|| was.and_then(|was| was.base_url.as_ref()).map(|url| url.as_str().to_owned()));
+    let text = patch.base_url.or_else(|| {
+        was.and_then(|was| was.base_url.as_ref())
+            .map(|url| url.as_str().to_owned())
+    });
     let base_url = match (kind, text) {
         (BackendKind::Echo, _) => None,
         (_, Some(text)) => {
-            let parsed = BaseUrl::parse(kind, &text).map_err(|error| ConsoleError::invalid(param("base_url"), error.to_string()))?;
+            let parsed = BaseUrl::parse(kind, &text)
+                .map_err(|error| ConsoleError::invalid(param("base_url"), error.to_string()))?;
             Some(parsed)
         }
-        (_, None) => return Err(ConsoleError::invalid(param("base_url"), "is required: where the server is, such as http://localhost:11434")),
+        (_, None) => {
+            return Err(ConsoleError::invalid(
+                param("base_url"),
+                "is required: where the server is, such as http://localhost:11434",
+            ));
+        }
     };
     let kept = was.and_then(|was| was.credential.clone());
-    let moved = was.is_some_and(|was| was.base_url.as_ref().map(BaseUrl::origin) != base_url.as_ref().map(BaseUrl::origin));
+    let moved = was.is_some_and(|was| {
+        was.base_url.as_ref().map(BaseUrl::origin) != base_url.as_ref().map(BaseUrl::origin)
+    });
     if moved && kept.is_some() && patch.credential.is_none() {
-        return Err(ConsoleError::invalid(param("api_key"), "must be given again, or cleared with null, when the host of base_url changes"));
+        return Err(ConsoleError::invalid(
+            param("api_key"),
+            "must be given again, or cleared with null, when the host of base_url changes",
+        ));
     }
-    let upstream_name = patch.upstream_name.or_else(|| was.map(|was| was.upstream_name.clone())).unwrap_or_else(|| model.as_str().to_owned());
+    let upstream_name = patch
+        .upstream_name
+        .or_else(|| was.map(|was| was.upstream_name.clone()))
+        .unwrap_or_else(|| model.as_str().to_owned());
     if ModelName::new(&upstream_name).is_err() {
-        return Err(ConsoleError::invalid(param("upstream_name"), "must be 1 to 256 bytes without control characters"));
+        return Err(ConsoleError::invalid(
+            param("upstream_name"),
+            "must be 1 to 256 bytes without control characters",
+        ));
     }
     Ok(NewTarget {
         kind,
         base_url,
         upstream_name,
         credential: patch.credential.unwrap_or(kept),
-        priority: patch.priority.or(was.map(|was| was.priority)).unwrap_or_default(),
+        priority: patch
+            .priority
+            .or(was.map(|was| was.priority))
+            .unwrap_or_default(),
     })
 }

@@ -55,22 +55,36 @@ impl Console {
     /// [`ConsoleError::Store`] when models cannot be written; servers that fail are only reported.
     pub async fn sync(&self, ask: &SyncAsk) -> Result<SyncReport, ConsoleError> {
         let mut report = SyncReport::default();
-        for server in self.policy.servers.iter().filter(|server| ask.backend.is_none_or(|kind| kind == server.upstream.kind)) {
+        for server in self
+            .policy
+            .servers
+            .iter()
+            .filter(|server| ask.backend.is_none_or(|kind| kind == server.upstream.kind))
+        {
             report.servers.push(self.sync_server(server, ask).await?);
         }
         Ok(report)
     }
 
-    async fn sync_server(&self, server: &Server, ask: &SyncAsk) -> Result<ServerReport, ConsoleError> {
+    async fn sync_server(
+        &self,
+        server: &Server,
+        ask: &SyncAsk,
+    ) -> Result<ServerReport, ConsoleError> {
         let mut report = ServerReport::empty(server);
-        let Some(backend) = self.ports.backends.get(server.upstream.kind) else { return Ok(report) };
+        let Some(backend) = self.ports.backends.get(server.upstream.kind) else {
+            return Ok(report);
+        };
         match backend.discover(&server.upstream).await {
             Ok(offered) => {
                 self.compare(server, ask, offered, &mut report).await?;
                 Ok(report)
             }
             Err(error) => {
-                let silent = matches!(error.fault, BackendFault::Unreachable | BackendFault::TimedOut(Timer::Connect));
+                let silent = matches!(
+                    error.fault,
+                    BackendFault::Unreachable | BackendFault::TimedOut(Timer::Connect)
+                );
                 report.not_running = server.is_default && silent;
                 if !report.not_running {
                     report.failed.push(error.message);
@@ -80,17 +94,40 @@ impl Console {
         }
     }
 
-    async fn compare(&self, server: &Server, ask: &SyncAsk, offered: Vec<Discovered>, report: &mut ServerReport) -> Result<(), ConsoleError> {
+    async fn compare(
+        &self,
+        server: &Server,
+        ask: &SyncAsk,
+        offered: Vec<Discovered>,
+        report: &mut ServerReport,
+    ) -> Result<(), ConsoleError> {
         let models = self.ports.catalog.models();
-        let ours = models.all().iter().filter(|model| model.targets.iter().any(|target| is_at(target, server)));
-        let gone = ours.filter(|model| !model.targets.iter().any(|target| offers(&offered, target, server)));
-        report.vanished.extend(gone.map(|model| model.name.to_string()));
+        let ours = models
+            .all()
+            .iter()
+            .filter(|model| model.targets.iter().any(|target| is_at(target, server)));
+        let gone = ours.filter(|model| {
+            !model
+                .targets
+                .iter()
+                .any(|target| offers(&offered, target, server))
+        });
+        report
+            .vanished
+            .extend(gone.map(|model| model.name.to_string()));
         for found in offered {
-            if ask.select.as_ref().is_some_and(|select| !select.contains(&found.name)) {
+            if ask
+                .select
+                .as_ref()
+                .is_some_and(|select| !select.contains(&found.name))
+            {
                 continue;
             }
             match self.ports.catalog.models().resolve(&found.name) {
-                Some(model) => self.refresh(model, server, found, ask.dry_run, report).await?,
+                Some(model) => {
+                    self.refresh(model, server, found, ask.dry_run, report)
+                        .await?
+                }
                 None => self.add(server, found, ask.dry_run, report).await?,
             }
         }
@@ -98,13 +135,31 @@ impl Console {
     }
 
     /// A name that exists is reported. When it is this server's, what it tells of itself is taken over.
-    async fn refresh(&self, model: &Arc<Model>, server: &Server, found: Discovered, dry_run: bool, report: &mut ServerReport) -> Result<(), ConsoleError> {
-        let is_this = model.targets.iter().any(|target| is_at(target, server) && target.upstream_name == found.name);
+    async fn refresh(
+        &self,
+        model: &Arc<Model>,
+        server: &Server,
+        found: Discovered,
+        dry_run: bool,
+        report: &mut ServerReport,
+    ) -> Result<(), ConsoleError> {
+        let is_this = model
+            .targets
+            .iter()
+            .any(|target| is_at(target, server) && target.upstream_name == found.name);
         let context = found.context_length.or(model.context_length);
-        let capabilities = if found.capabilities.is_empty() { model.capabilities.clone() } else { found.capabilities };
+        let capabilities = if found.capabilities.is_empty() {
+            model.capabilities.clone()
+        } else {
+            found.capabilities
+        };
         if is_this && (context != model.context_length || capabilities != model.capabilities) {
             if !dry_run {
-                let new = NewModel { context_length: context, capabilities, ..as_new(model) };
+                let new = NewModel {
+                    context_length: context,
+                    capabilities,
+                    ..as_new(model)
+                };
                 self.ports.catalog.replace(model.id, &new).await?;
             }
             report.changed.push(found.name.clone());
@@ -113,7 +168,13 @@ impl Console {
         Ok(())
     }
 
-    async fn add(&self, server: &Server, found: Discovered, dry_run: bool, report: &mut ServerReport) -> Result<(), ConsoleError> {
+    async fn add(
+        &self,
+        server: &Server,
+        found: Discovered,
+        dry_run: bool,
+        report: &mut ServerReport,
+    ) -> Result<(), ConsoleError> {
         let name = match ModelName::new(&found.name) {
             Ok(name) => name,
             Err(error) => {
@@ -122,7 +183,10 @@ impl Console {
             }
         };
         if !dry_run {
-            self.ports.catalog.insert(&self.discovered(server, name, &found)).await?;
+            self.ports
+                .catalog
+                .insert(&self.discovered(server, name, &found))
+                .await?;
         }
         report.added.push(found.name);
         Ok(())
@@ -167,9 +231,13 @@ impl ServerReport {
 }
 
 fn is_at(target: &Target, server: &Server) -> bool {
-    target.kind == server.upstream.kind && target.base_url.as_ref() == Some(&server.upstream.base_url)
+    target.kind == server.upstream.kind
+        && target.base_url.as_ref() == Some(&server.upstream.base_url)
 }
 
 fn offers(offered: &[Discovered], target: &Target, server: &Server) -> bool {
-    is_at(target, server) && offered.iter().any(|found| found.name == target.upstream_name)
+    is_at(target, server)
+        && offered
+            .iter()
+            .any(|found| found.name == target.upstream_name)
 }

@@ -73,7 +73,11 @@ impl Gateway {
     ///
     /// # Errors
     /// [`AuthError`]; a key that cannot be checked is never reported as invalid.
-    pub async fn authenticate(&self, secret: &PlainKey, address: IpAddr) -> Result<Caller, AuthError> {
+    pub async fn authenticate(
+        &self,
+        secret: &PlainKey,
+        address: IpAddr,
+    ) -> Result<Caller, AuthError> {
         let digest = secret.digest();
         let known = match self.keys.get(&digest) {
             Some(known) => known,
@@ -82,11 +86,13 @@ impl Gateway {
         };
         let now = self.ports.clock.now();
         match known {
-            Known::Key { key, secret_ends } if secret_ends.is_none_or(|end| now < end) => match key.admit(now, address) {
-                Ok(()) => Ok(Caller { key, address }),
-                Err(KeyRefused::Address) => Err(AuthError::Address(address)),
-                Err(KeyRefused::Invalid) => Err(AuthError::Invalid),
-            },
+            Known::Key { key, secret_ends } if secret_ends.is_none_or(|end| now < end) => {
+                match key.admit(now, address) {
+                    Ok(()) => Ok(Caller { key, address }),
+                    Err(KeyRefused::Address) => Err(AuthError::Address(address)),
+                    Err(KeyRefused::Invalid) => Err(AuthError::Invalid),
+                }
+            }
             Known::Key { .. } => Err(AuthError::Invalid),
             Known::Nobody => Err(self.strangers.refuse(address, self.ports.clock.monotonic())),
         }
@@ -94,8 +100,16 @@ impl Gateway {
 
     async fn look_up(&self, digest: KeyDigest) -> Result<Known, AuthError> {
         let edition = self.keys.edition();
-        let found = self.ports.keys.find(&digest).await.map_err(AuthError::Unavailable)?;
-        let known = found.map_or(Known::Nobody, |found| Known::Key { key: Arc::new(found.key), secret_ends: found.secret_ends });
+        let found = self
+            .ports
+            .keys
+            .find(&digest)
+            .await
+            .map_err(AuthError::Unavailable)?;
+        let known = found.map_or(Known::Nobody, |found| Known::Key {
+            key: Arc::new(found.key),
+            secret_ends: found.secret_ends,
+        });
         self.keys.put(digest, known.clone(), edition);
         Ok(known)
     }
@@ -115,7 +129,12 @@ pub(super) struct Strangers(Mutex<HashMap<IpAddr, Window>>);
 
 impl Strangers {
     fn refuse(&self, address: IpAddr, now: Monotonic) -> AuthError {
-        const LIMITS: Limits = Limits { rpm: Some(UNKNOWN_PER_MINUTE), burst: None, tpm: None, max_parallel: None };
+        const LIMITS: Limits = Limits {
+            rpm: Some(UNKNOWN_PER_MINUTE),
+            burst: None,
+            tpm: None,
+            max_parallel: None,
+        };
         let mut tries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if tries.len() >= MOST_STRANGERS && !tries.contains_key(&address) {
             tries.retain(|_, window| !window.is_idle(now));
@@ -129,7 +148,9 @@ impl Strangers {
                 window.finish(0, 0, now);
                 AuthError::Invalid
             }
-            Err(exceeded) => AuthError::TooManyUnknown { retry_after: exceeded.retry_after },
+            Err(exceeded) => AuthError::TooManyUnknown {
+                retry_after: exceeded.retry_after,
+            },
         }
     }
 }

@@ -8,12 +8,13 @@ use modelgate_domain::quota::{self, OutputAsk};
 use modelgate_domain::route;
 use modelgate_domain::{Endpoint, Head, Model, RequestId, Target, Timestamp, TokenUsage};
 
+use super::Gateway;
 use super::answer::{Answer, AnswerBody, Context, InferError, QuotaStanding, Refused};
 use super::auth::Caller;
 use super::stream::MeteredStream;
-use super::Gateway;
 use crate::driven::{
-    Admission, Admitted, Attempt, BackendError, Call, LimitError, Reach, Reply, ReplyBody, Reservation, ReserveError,
+    Admission, Admitted, Attempt, BackendError, Call, LimitError, Reach, Reply, ReplyBody,
+    Reservation, ReserveError,
 };
 use crate::driving::hold::{Hold, row_error};
 
@@ -45,28 +46,55 @@ impl Gateway {
         let mut context = Context::default();
         match self.run(caller, &ask, &mut context).await {
             Ok(body) => Ok(Answer { body, context }),
-            Err(error) => Err(Refused { error, context: Box::new(context) }),
+            Err(error) => Err(Refused {
+                error,
+                context: Box::new(context),
+            }),
         }
     }
 
-    async fn run(&self, caller: &Caller, ask: &Inference, context: &mut Context) -> Result<AnswerBody, InferError> {
+    async fn run(
+        &self,
+        caller: &Caller,
+        ask: &Inference,
+        context: &mut Context,
+    ) -> Result<AnswerBody, InferError> {
         let route = self.route(caller, &ask.head)?;
         context.model = Some(Arc::clone(&route.shown));
         let output = self.output_ask(&route.model, &ask.head);
         let admitted = self.limit(caller, &output, context).await?;
-        let reservation = self.admit(caller, ask, &route, output, &admitted, context).await?;
-        let hold = Hold::new(&self.ports, ask.request, caller.key().id, admitted, output.prompt);
+        let reservation = self
+            .admit(caller, ask, &route, output, &admitted, context)
+            .await?;
+        let hold = Hold::new(
+            &self.ports,
+            ask.request,
+            caller.key().id,
+            admitted,
+            output.prompt,
+        );
         self.proxy(ask, &route, &reservation, hold, context).await
     }
 
     fn route(&self, caller: &Caller, head: &Head) -> Result<Route, InferError> {
         let key = caller.key();
-        let asked = head.model.as_deref().or_else(|| key.default_model.as_ref().map(modelgate_domain::ModelName::as_str));
-        let Some(name) = asked else { return Err(InferError::BadRequest(BadRequest::missing("model"))) };
+        let asked = head.model.as_deref().or_else(|| {
+            key.default_model
+                .as_ref()
+                .map(modelgate_domain::ModelName::as_str)
+        });
+        let Some(name) = asked else {
+            return Err(InferError::BadRequest(BadRequest::missing("model")));
+        };
         let models = self.ports.catalog.models();
-        let found = models.resolve(name).filter(|model| route::allowed(model, key).is_ok());
+        let found = models
+            .resolve(name)
+            .filter(|model| route::allowed(model, key).is_ok());
         let model = found.ok_or_else(|| InferError::ModelNotFound(name.to_owned()))?;
-        Ok(Route { model: Arc::clone(model), shown: name.into() })
+        Ok(Route {
+            model: Arc::clone(model),
+            shown: name.into(),
+        })
     }
 
     fn output_ask(&self, model: &Model, head: &Head) -> OutputAsk {
@@ -84,9 +112,16 @@ impl Gateway {
         }
     }
 
-    async fn limit(&self, caller: &Caller, output: &OutputAsk, context: &mut Context) -> Result<Admitted, InferError> {
+    async fn limit(
+        &self,
+        caller: &Caller,
+        output: &OutputAsk,
+        context: &mut Context,
+    ) -> Result<Admitted, InferError> {
         let key = caller.key();
-        let tokens = output.prompt.saturating_add(quota::output_bound(output).promised);
+        let tokens = output
+            .prompt
+            .saturating_add(quota::output_bound(output).promised);
         match self.ports.limiter.admit(key.id, &key.limits, tokens).await {
             Ok(admitted) => {
                 context.standing = admitted.standing;
@@ -123,10 +158,17 @@ impl Gateway {
             ask: output,
         };
         // Should the caller go away while this waits, the place in the limiter is given back all the same.
-        let place = Place { gateway: self, caller, admitted, kept: false };
+        let place = Place {
+            gateway: self,
+            caller,
+            admitted,
+            kept: false,
+        };
         let outcome = self.ports.ledger.reserve(&admission).await;
         let remaining = match &outcome {
-            Ok(reservation) => key.quota.map_or(0, |quota| quota::left(quota.limit, reservation.balance)),
+            Ok(reservation) => key
+                .quota
+                .map_or(0, |quota| quota::left(quota.limit, reservation.balance)),
             Err(ReserveError::Exceeded(exceeded)) => exceeded.left,
             Err(ReserveError::Unavailable(_)) => 0,
         };
@@ -157,7 +199,9 @@ impl Gateway {
     ) -> Result<AnswerBody, InferError> {
         let mut last = None;
         for target in route::order(&route.model) {
-            let Some(backend) = self.ports.backends.get(target.kind) else { continue };
+            let Some(backend) = self.ports.backends.get(target.kind) else {
+                continue;
+            };
             context.attempts += 1;
             context.target = Some(format!("{}/{}", target.kind, target.upstream_name));
             hold.target = Some(target.id);
@@ -174,7 +218,10 @@ impl Gateway {
             let reached_before = std::mem::replace(&mut hold.reach, Reach::AtWork);
             match backend.send(call).await {
                 Ok(reply) => {
-                    hold.attempts.push(Attempt { target: target.id, failure: None });
+                    hold.attempts.push(Attempt {
+                        target: target.id,
+                        failure: None,
+                    });
                     return Ok(Self::meter(reply, hold, context, ask.head.endpoint).await);
                 }
                 Err(error) => {
@@ -192,10 +239,17 @@ impl Gateway {
         Err(Self::give_up(last, hold, context).await)
     }
 
-    async fn meter(reply: Reply, mut hold: Hold, context: &mut Context, endpoint: Endpoint) -> AnswerBody {
+    async fn meter(
+        reply: Reply,
+        mut hold: Hold,
+        context: &mut Context,
+        endpoint: Endpoint,
+    ) -> AnswerBody {
         context.dropped = reply.dropped;
         match reply.body {
-            ReplyBody::Stream(stream) => AnswerBody::Stream(Box::new(MeteredStream::new(stream, hold))),
+            ReplyBody::Stream(stream) => {
+                AnswerBody::Stream(Box::new(MeteredStream::new(stream, hold)))
+            }
             ReplyBody::Whole { pieces, usage } => {
                 hold.told = usage;
                 if endpoint != Endpoint::Embeddings {
@@ -204,21 +258,37 @@ impl Gateway {
                 hold.first_token = Some(hold.now());
                 context.usage = hold.spent().usage;
                 if let Err(error) = hold.settle(200, None).await {
-                    tracing::error!(error = &error as &dyn std::error::Error, "a settlement could not be stored");
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "a settlement could not be stored"
+                    );
                 }
                 AnswerBody::Whole(pieces)
             }
         }
     }
 
-    async fn give_up(last: Option<BackendError>, mut hold: Hold, context: &mut Context) -> InferError {
+    async fn give_up(
+        last: Option<BackendError>,
+        mut hold: Hold,
+        context: &mut Context,
+    ) -> InferError {
         context.usage = hold.spent().usage;
         let (status, row) = match &last {
             Some(error) => (error.status(), row_error(error)),
-            None => (503, crate::driven::RowError { code: "no_backend_available".into(), message: "the model has no backend".into() }),
+            None => (
+                503,
+                crate::driven::RowError {
+                    code: "no_backend_available".into(),
+                    message: "the model has no backend".into(),
+                },
+            ),
         };
         if let Err(error) = hold.settle(status, Some(row)).await {
-            tracing::error!(error = &error as &dyn std::error::Error, "a settlement could not be stored");
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "a settlement could not be stored"
+            );
         }
         last.map_or(InferError::NoBackend, InferError::Backend)
     }
@@ -242,7 +312,10 @@ impl Drop for Place<'_> {
     fn drop(&mut self) {
         if !self.kept {
             let key = self.caller.key();
-            self.gateway.ports.limiter.take_back(key.id, &key.limits, self.admitted);
+            self.gateway
+                .ports
+                .limiter
+                .take_back(key.id, &key.limits, self.admitted);
         }
     }
 }
@@ -254,11 +327,17 @@ fn estimated_output(pieces: &[Bytes]) -> u64 {
 }
 
 fn failed(target: &Target, error: &BackendError) -> Attempt {
-    Attempt { target: target.id, failure: Some(format!("{}: {}", error.word(), error.message)) }
+    Attempt {
+        target: target.id,
+        failure: Some(format!("{}: {}", error.word(), error.message)),
+    }
 }
 
 fn note_failure(request: RequestId, target: &Target, error: &BackendError) {
-    let cause = error.source.as_deref().map(|cause| cause as &dyn std::error::Error);
+    let cause = error
+        .source
+        .as_deref()
+        .map(|cause| cause as &dyn std::error::Error);
     tracing::warn!(
         request.id = %request,
         backend = target.kind.as_str(),

@@ -13,7 +13,10 @@ const GENERATION: usize = 8_192;
 /// A known key, or the knowledge that no key has that digest.
 #[derive(Debug, Clone)]
 pub(crate) enum Known {
-    Key { key: Arc<ApiKey>, secret_ends: Option<Timestamp> },
+    Key {
+        key: Arc<ApiKey>,
+        secret_ends: Option<Timestamp>,
+    },
     Nobody,
 }
 
@@ -65,7 +68,9 @@ impl KeyCache {
     }
 
     fn lock(&self) -> MutexGuard<'_, Generations> {
-        self.generations.lock().unwrap_or_else(PoisonError::into_inner)
+        self.generations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -85,7 +90,9 @@ mod tests {
     use super::*;
 
     fn digest(number: usize) -> KeyDigest {
-        PlainKey::presented(&format!("key-{number}")).unwrap().digest()
+        PlainKey::presented(&format!("key-{number}"))
+            .unwrap()
+            .digest()
     }
 
     #[test]

@@ -25,14 +25,20 @@ enum State {
 
 impl MeteredStream {
     pub(super) fn new(stream: Box<dyn ReplyStream>, hold: Hold) -> Self {
-        Self { state: State::Flowing(stream), hold }
+        Self {
+            state: State::Flowing(stream),
+            hold,
+        }
     }
 
     /// The next events as they come; `None` once the answer is complete and charged.
     ///
     /// # Errors
     /// [`BackendError`] when the server failed in mid-stream, also charged by then. Nothing comes after it.
-    pub fn poll_events(&mut self, task: &mut TaskContext<'_>) -> Poll<Result<Option<Bytes>, BackendError>> {
+    pub fn poll_events(
+        &mut self,
+        task: &mut TaskContext<'_>,
+    ) -> Poll<Result<Option<Bytes>, BackendError>> {
         loop {
             match &mut self.state {
                 State::Flowing(stream) => match ready!(stream.poll_frame(task)) {
@@ -52,9 +58,16 @@ impl MeteredStream {
                 State::Settling(settling, _) => {
                     if let Err(error) = ready!(settling.as_mut().poll(task)) {
                         // The row exists and is closed at the next start; the answer is not held up for it.
-                        tracing::error!(error = &error as &dyn std::error::Error, "a settlement could not be stored");
+                        tracing::error!(
+                            error = &error as &dyn std::error::Error,
+                            "a settlement could not be stored"
+                        );
                     }
-                    let State::Settling(_, failure) = std::mem::replace(&mut self.state, State::Done) else { continue };
+                    let State::Settling(_, failure) =
+                        std::mem::replace(&mut self.state, State::Done)
+                    else {
+                        continue;
+                    };
                     return Poll::Ready(failure.map_or(Ok(None), Err));
                 }
                 State::Done => return Poll::Ready(Ok(None)),
