@@ -51,6 +51,11 @@ impl PlainKey {
         check.len() == CHECK && checksum(body) == check
     }
 
+    /// Whether this does not even begin like a generated key: only a configured admin key may look so.
+    pub fn is_foreign(&self) -> bool {
+        !self.0.starts_with(PREFIX)
+    }
+
     /// What is stored instead of the key.
     pub fn digest(&self) -> KeyDigest {
         KeyDigest(Sha256::digest(self.0.as_bytes()).into())

@@ -1,8 +1,9 @@
 //! Threat S1: hostile ids, names and keys are data, never statements.
 
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
-use crate::client::{Answer, H2Client};
+use crate::client::Answer;
 use crate::gate::{ADMIN_KEY, Key, TestGate, chat_body};
 
 const HOSTILE: [&str; 23] = [
@@ -171,11 +172,10 @@ async fn s01_five_thousand_odd_values_cause_no_fault() {
     let gate = TestGate::start().await;
     let key = gate.with_model("m", "echo").await;
     let before = everything(&gate).await;
-    let client = gate.h2().await;
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     for _ in 0..1_000 {
         let value = random.text();
-        for answer in everywhere(&gate, &client, &key, &value).await {
+        for answer in everywhere(&gate, &key, &value).await {
             assert!(
                 (400..=429).contains(&answer.status),
                 "{value:?} {}",
@@ -193,7 +193,7 @@ async fn s01_five_thousand_odd_values_cause_no_fault() {
 }
 
 /// One value in five places where it cannot be right.
-async fn everywhere(gate: &TestGate, client: &H2Client, key: &Key, value: &str) -> Vec<Answer> {
+async fn everywhere(gate: &TestGate, key: &Key, value: &str) -> Vec<Answer> {
     let id = format!("x{}", encoded(value));
     let calls = [
         gate.get(&format!("/admin/keys/{id}")).bearer(ADMIN_KEY),
@@ -204,11 +204,11 @@ async fn everywhere(gate: &TestGate, client: &H2Client, key: &Key, value: &str) 
         gate.get("/v1/models")
             .header("authorization", format!("Bearer mg-{}", visible(value))),
     ];
-    let mut answers = Vec::new();
+    let mut sent = JoinSet::new();
     for call in calls {
-        answers.push(client.send(call).await);
+        sent.spawn(call.send());
     }
-    answers
+    sent.join_all().await
 }
 
 fn visible(value: &str) -> String {

@@ -81,7 +81,7 @@ impl Gateway {
         let digest = secret.digest();
         let known = match self.keys.get(&digest) {
             Some(known) => known,
-            None if secret.is_genuine() || self.is_root(&digest) => self.look_up(digest).await?,
+            None if self.is_worth_a_read(secret, &digest, address) => self.look_up(digest).await?,
             None => Known::Nobody,
         };
         let now = self.ports.clock.now();
@@ -114,6 +114,13 @@ impl Gateway {
         Ok(known)
     }
 
+    /// Mistyped keys never cost a read. An admin key that was configured once may have any form, so foreign forms are
+    /// looked up too, as long as their sender has not tried too many.
+    fn is_worth_a_read(&self, secret: &PlainKey, digest: &KeyDigest, address: IpAddr) -> bool {
+        let may_try = || self.strangers.may_try(address, self.ports.clock.monotonic());
+        secret.is_genuine() || self.is_root(digest) || (secret.is_foreign() && may_try())
+    }
+
     /// Compares without telling by its time where the first difference is.
     fn is_root(&self, digest: &KeyDigest) -> bool {
         self.policy.root.is_some_and(|root| {
@@ -127,14 +134,21 @@ impl Gateway {
 #[derive(Default)]
 pub(super) struct Strangers(Mutex<HashMap<IpAddr, Window>>);
 
+const TRIES: Limits = Limits {
+    rpm: Some(UNKNOWN_PER_MINUTE),
+    burst: None,
+    tpm: None,
+    max_parallel: None,
+};
+
 impl Strangers {
+    fn may_try(&self, address: IpAddr, now: Monotonic) -> bool {
+        let tries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let window = tries.get(&address);
+        window.is_none_or(|window| window.clone().admit(&TRIES, 0, now).is_ok())
+    }
+
     fn refuse(&self, address: IpAddr, now: Monotonic) -> AuthError {
-        const LIMITS: Limits = Limits {
-            rpm: Some(UNKNOWN_PER_MINUTE),
-            burst: None,
-            tpm: None,
-            max_parallel: None,
-        };
         let mut tries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if tries.len() >= MOST_STRANGERS && !tries.contains_key(&address) {
             tries.retain(|_, window| !window.is_idle(now));
@@ -143,7 +157,7 @@ impl Strangers {
             }
         }
         let window = tries.entry(address).or_default();
-        match window.admit(&LIMITS, 0, now) {
+        match window.admit(&TRIES, 0, now) {
             Ok(_) => {
                 window.finish(0, 0, now);
                 AuthError::Invalid

@@ -568,6 +568,31 @@ async fn mistyped_keys_never_reach_the_store() {
 }
 
 #[tokio::test]
+async fn a_key_of_foreign_form_is_looked_up_until_too_many_were_tried() {
+    let foreign = |text: &str| modelgate_domain::PlainKey::presented(text).expect("visible");
+    let house = House::new();
+    let secret = foreign("correct-horse");
+    let new = NewKey {
+        key: sample::api_key("admin"),
+        secret: StoredSecret::from(&secret),
+    };
+    house.keys.insert(&new).await.expect("stored");
+    assert!(house.gateway.authenticate(&secret, HOME).await.is_ok());
+
+    let mut keys = MockKeyStore::new();
+    keys.expect_find().times(10).returning(|_| Ok(None));
+    let ports = Ports {
+        keys: Arc::new(keys),
+        ..(*house.gateway.ports).clone()
+    };
+    let gateway = Gateway::new(ports, &Policy::default());
+    for number in 0..20 {
+        let guess = foreign(&format!("guess-{number}"));
+        assert!(gateway.authenticate(&guess, HOME).await.is_err());
+    }
+}
+
+#[tokio::test]
 async fn guessing_is_slowed_down_and_a_known_key_always_passes() {
     let house = House::new();
     house.caller(|_| {}).await;
