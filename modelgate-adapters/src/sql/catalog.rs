@@ -61,7 +61,7 @@ impl SqlCatalog {
         };
         self.sql
             .write_then(write, move |(_, models): &(T, Arc<Models>)| {
-                showing.shown.store(Arc::clone(models))
+                showing.shown.store(Arc::clone(models));
             })
             .await
     }
@@ -70,7 +70,7 @@ impl SqlCatalog {
 impl Memory {
     fn read(&self, connection: &mut SqliteConnection) -> Result<Arc<Models>, WriteError> {
         let models = load::models(connection, &*self.sealer, &mut |model, target| {
-            self.warn(model, target)
+            self.warn(model, target);
         })?;
         Ok(Arc::new(Models::new(models)))
     }

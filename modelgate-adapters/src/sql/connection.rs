@@ -37,7 +37,7 @@ fn uri(path: &Path, mode: &str) -> String {
     for &byte in path.as_os_str().as_bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' | b'~' => {
-                uri.push(byte.into())
+                uri.push(byte.into());
             }
             _ => write!(uri, "%{byte:02X}").unwrap_or_default(),
         }

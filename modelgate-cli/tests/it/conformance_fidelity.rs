@@ -203,7 +203,7 @@ async fn case_06_text_reaches_the_upstream_as_it_was_written() {
 async fn case_10_explicit_nulls_are_passed_on() {
     arrives_unchanged(
         r#""stop":null,"temperature":null,"top_p":null,"n":null,"max_tokens":null,"max_completion_tokens":null,"stream":null,
-        "tools":null,"tool_choice":null,"response_format":null,"logit_bias":null,"seed":null,"user":null,
+        "stream_options":null,"tools":null,"tool_choice":null,"response_format":null,"logit_bias":null,"seed":null,"user":null,
         "messages":[{"role":"user","content":"hi","name":null},{"role":"assistant","content":null,"tool_calls":null}]"#,
     )
     .await;

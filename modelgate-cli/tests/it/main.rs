@@ -18,6 +18,7 @@
 //! - `upstream.rs`: what a backend does: records every request, answers by script.
 //! - `wait.rs`: bounded waiting on conditions. No test sleeps to let something happen.
 //! - `samples.rs`: every kind, every POST route with a good body.
+//! - `recordings.rs`: streams of every kind of server, byte for byte, which the properties split and cut.
 //! - `wire.rs`: reading HTTP/1 messages off a socket, for both raw ends.
 //!
 //! Test names begin with the number of their conformance case, promise (`r17_`) or threat (`s13_`).
