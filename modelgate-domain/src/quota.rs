@@ -1,6 +1,7 @@
 //! Token quotas: what a key may spend, what a request is promised, and when a period begins anew.
 
 use crate::time::{Period, Timestamp, Zone};
+use crate::usage::TokenUsage;
 
 /// Tokens a key may spend in one period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,6 +129,50 @@ pub struct OutputAsk {
 
 /// Tokens promised to a stream that set no limit, for each choice.
 pub const STREAM_PROMISE: u64 = 4096;
+
+/// What a request is promised, and the balance with that promise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Promise {
+    /// Tokens promised, prompt and output.
+    pub promised: u64,
+    /// Output limit for each choice that is sent in the client's stead.
+    pub injected: Option<u64>,
+    /// The balance with this promise.
+    pub balance: Balance,
+    /// When the request counts as admitted: never before the period that it is charged to, though the clock went back.
+    pub admitted: Timestamp,
+}
+
+/// Most that one request is promised, without which two absurd ones could not be added up.
+const MOST_PROMISED: u64 = 2 * TokenUsage::MOST;
+
+/// Decides on a request that was `admitted` while its key held that balance: begins the period anew when it is time,
+/// bounds the output by what is left, and promises both together or nothing.
+///
+/// # Errors
+/// [`QuotaExceeded`] when the quota does not allow it.
+pub fn promise(
+    quota: Option<Quota>,
+    held: Balance,
+    ask: &OutputAsk,
+    admitted: Timestamp,
+    zone: &Zone,
+) -> Result<Promise, QuotaExceeded> {
+    let period = quota.map_or(Period::Total, |quota| quota.period);
+    let limit = quota.map(|quota| quota.limit);
+    let balance = current(held, period, admitted, zone);
+    let left = limit.map(|limit| left(limit, balance));
+    let bound = output_bound(&OutputAsk { left, ..*ask });
+    let promised = ask.prompt.saturating_add(bound.promised).min(MOST_PROMISED);
+    let balance = reserve(limit, balance, promised)?;
+    let admitted = admitted.max(balance.since);
+    Ok(Promise {
+        promised,
+        injected: bound.injected,
+        balance,
+        admitted,
+    })
+}
 
 /// The output bound of a request.
 pub fn output_bound(ask: &OutputAsk) -> OutputBound {
@@ -263,6 +308,61 @@ mod tests {
                 &Zone::UTC
             ),
             reset
+        );
+    }
+
+    #[test]
+    fn a_promise_begins_the_period_bounds_the_output_and_never_lies_before_its_period() {
+        let noon = Timestamp::parse("2026-03-02T12:00:00Z").unwrap();
+        let midnight = Timestamp::parse("2026-03-02T00:00:00Z").unwrap();
+        let ask = OutputAsk {
+            limit: None,
+            choices: 1,
+            stream: false,
+            generates: true,
+            injectable: true,
+            context: None,
+            prompt: 100,
+            left: None,
+            max_output: 8192,
+        };
+        let quota = Some(Quota {
+            limit: 1000,
+            period: Period::Day,
+        });
+        let held = Balance {
+            used: 990,
+            reserved: 300,
+            since: Timestamp::default(),
+        };
+        let made = promise(quota, held, &ask, noon, &Zone::UTC).unwrap();
+        assert_eq!(
+            (made.promised, made.injected, made.admitted),
+            (700, Some(600), noon)
+        );
+        assert_eq!(
+            made.balance,
+            Balance {
+                used: 0,
+                reserved: 1000,
+                since: midnight
+            }
+        );
+        let tomorrow = Balance {
+            since: noon.after(std::time::Duration::from_secs(86_400)),
+            ..held
+        };
+        let early = promise(None, tomorrow, &ask, noon, &Zone::UTC).unwrap();
+        assert_eq!(early.admitted, tomorrow.since);
+        let absurd = OutputAsk {
+            limit: Some(u64::MAX),
+            ..ask
+        };
+        assert_eq!(
+            promise(None, held, &absurd, noon, &Zone::UTC)
+                .unwrap()
+                .promised,
+            MOST_PROMISED
         );
     }
 

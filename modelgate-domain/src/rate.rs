@@ -92,6 +92,7 @@ impl Window {
         now: Monotonic,
     ) -> Result<Standing, LimitExceeded> {
         self.forget(limits, now);
+        self.pace_remembered(limits);
         let refused = self
             .requests_wait(limits, now)
             .map(|wait| (Which::Requests, wait))
@@ -214,6 +215,16 @@ impl Window {
             .is_some_and(|&(second, _)| leaves(second) <= now)
         {
             self.tokens.pop_front();
+        }
+    }
+
+    /// Paced keys keep no list of admissions: what was remembered of them becomes their pace.
+    fn pace_remembered(&mut self, limits: &Limits) {
+        if let Some(interval) = pace(limits) {
+            let paced = self.admits.drain(..);
+            self.paced_until = paced.fold(self.paced_until, |until, admit| {
+                until.max(admit).after(interval)
+            });
         }
     }
 
@@ -474,6 +485,21 @@ mod tests {
                 .retry_after,
             Duration::from_secs(20)
         );
+    }
+
+    #[test]
+    fn a_restart_forgets_nothing_of_a_paced_key_either() {
+        let limits = Limits {
+            rpm: Some(12_000),
+            burst: Some(2),
+            ..NO_LIMITS
+        };
+        let mut window = Window::default();
+        window.remember(0, at(1000));
+        window.remember(0, at(1000));
+        let refused = window.admit(&limits, 0, at(1000)).unwrap_err();
+        assert_eq!(refused.retry_after, Duration::from_millis(5));
+        assert!(window.admit(&limits, 0, at(1005)).is_ok());
     }
 
     #[test]

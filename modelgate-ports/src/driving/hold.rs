@@ -7,6 +7,8 @@ use modelgate_domain::{KeyId, RequestId, Spent, TargetId, Timestamp, TokenUsage}
 use super::Ports;
 use crate::driven::{Admitted, Attempt, BackendError, LedgerError, Reach, RowError, Settlement};
 
+const GONE: &str = "the client closed the connection";
+
 /// A reservation and a place in the limiter, both given back when this is settled or dropped.
 ///
 /// Dropped early, the request is void only if nothing was sent upstream; otherwise it is charged the estimated prompt
@@ -21,8 +23,8 @@ pub(crate) struct Hold {
     pub(crate) reach: Reach,
     pub(crate) told: Option<TokenUsage>,
     pub(crate) counted: u64,
-    pub(crate) attempts: Vec<Attempt>,
-    pub(crate) target: Option<TargetId>,
+    attempts: Vec<Attempt>,
+    target: Option<TargetId>,
     pub(crate) first_token: Option<Timestamp>,
 }
 
@@ -62,6 +64,20 @@ impl Hold {
         self.ports.clock.now()
     }
 
+    /// A target is asked. Until it is known what came of it, the client's going away is what ended it.
+    pub(crate) fn begin_attempt(&mut self, target: TargetId) {
+        self.target = Some(target);
+        let failure = Some(GONE.to_owned());
+        self.attempts.push(Attempt { target, failure });
+    }
+
+    /// It is known what came of the last target.
+    pub(crate) fn end_attempt(&mut self, failure: Option<String>) {
+        if let Some(attempt) = self.attempts.last_mut() {
+            attempt.failure = failure;
+        }
+    }
+
     /// Begins to settle; the future ends once it is stored. What it stores is decided here, before anything is awaited.
     pub(crate) fn settle(
         &mut self,
@@ -98,7 +114,7 @@ impl Drop for Hold {
         if !self.settled {
             let gone = RowError {
                 code: "client_disconnected".into(),
-                message: "the client closed the connection".into(),
+                message: GONE.into(),
             };
             let settlement = self.close(499, Some(gone));
             self.ports.ledger.abandon(self.request, settlement);

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
-use modelgate_domain::quota::{self, Balance, OutputAsk, QuotaExceeded};
+use modelgate_domain::quota::{self, Balance, QuotaExceeded};
 use modelgate_domain::time::{Period, Zone};
 use modelgate_domain::usage::RowState;
-use modelgate_domain::{KeyId, RequestId, Timestamp, TokenUsage};
+use modelgate_domain::{KeyId, RequestId, Timestamp};
 
 use super::FakeUsageLog;
 use crate::driven::{Admission, LedgerError, QuotaLedger, Reservation, ReserveError, Settlement};
@@ -77,39 +77,33 @@ impl State {
         admission: &Admission,
         zone: &Zone,
     ) -> Result<Reservation, QuotaExceeded> {
-        let period = admission.quota.map_or(Period::Total, |quota| quota.period);
-        let (held, held_period) = self.balances.entry(admission.key).or_default();
-        let balance = quota::current(*held, period, admission.admitted, zone);
-        let limit = admission.quota.map(|quota| quota.limit);
-        let ask = OutputAsk {
-            left: limit.map(|limit| quota::left(limit, balance)),
-            ..admission.ask
-        };
-        let bound = quota::output_bound(&ask);
-        let promised = ask
-            .prompt
-            .saturating_add(bound.promised)
-            .min(2 * TokenUsage::MOST);
-        let balance = quota::reserve(limit, balance, promised)?;
-        (*held, *held_period) = (balance, period);
-        let admitted = admission.admitted.max(balance.since);
+        let (held, period) = self.balances.entry(admission.key).or_default();
+        let promise = quota::promise(
+            admission.quota,
+            *held,
+            &admission.ask,
+            admission.admitted,
+            zone,
+        )?;
+        *held = promise.balance;
+        *period = admission.quota.map_or(Period::Total, |quota| quota.period);
         let admission = Admission {
-            admitted,
+            admitted: promise.admitted,
             ..admission.clone()
         };
         self.rows.insert(
             admission.request,
             Row {
                 admission,
-                promised,
+                promised: promise.promised,
                 state: RowState::Open,
                 settlement: None,
             },
         );
         Ok(Reservation {
-            promised,
-            injected: bound.injected,
-            balance,
+            promised: promise.promised,
+            injected: promise.injected,
+            balance: promise.balance,
         })
     }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error};
 use diesel::sqlite::SqliteConnection;
-use modelgate_domain::quota::{self, Balance, OutputAsk, QuotaExceeded};
-use modelgate_domain::time::{Period, Zone};
+use modelgate_domain::quota::{self, Balance};
+use modelgate_domain::time::Zone;
 use modelgate_domain::usage::RowState;
 use modelgate_domain::{RequestId, Spent, Timestamp, TokenUsage};
 use modelgate_ports::driven::{Admission, Clock, Reservation, ReserveError, Settlement};
@@ -18,9 +18,6 @@ use crate::sql::fixed::{self, Statement};
 use crate::sql::row::{IdText, count};
 use crate::sql::schema::api_keys;
 use crate::sql::write::{Job, Message, Queue};
-
-/// Most that a request is promised, without which two absurd ones could not be added up. No request is ever charged more.
-const MOST: u64 = 2 * TokenUsage::MOST;
 
 pub(super) type Answer = Result<Promise, ReserveError>;
 
@@ -69,53 +66,37 @@ impl Reserve {
         let Some(held) = held else {
             return Ok(refused("the key has no balance"));
         };
-        let reservation = match self.decide(balance(held)) {
-            Ok(reservation) => reservation,
-            Err(exceeded) => return Ok(Err(exceeded.into())),
-        };
-        match self.open_row(connection, &reservation) {
-            Ok(()) => {}
-            Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {
-                return Ok(refused("the request has a row already"));
-            }
-            Err(error) => return Err(error),
-        }
-        self.store(connection, reservation.balance)?;
-        Ok(Ok(reservation))
-    }
-
-    fn decide(&self, held: Balance) -> Result<Reservation, QuotaExceeded> {
         let Admission {
             quota,
             ask,
             admitted,
             ..
         } = &self.admission;
-        let period = quota.map_or(Period::Total, |quota| quota.period);
-        let limit = quota.map(|quota| quota.limit);
-        let balance = quota::current(held, period, *admitted, &self.zone);
-        let ask = OutputAsk {
-            left: limit.map(|limit| quota::left(limit, balance)),
-            ..*ask
+        let made = match quota::promise(*quota, balance(held), ask, *admitted, &self.zone) {
+            Ok(made) => made,
+            Err(exceeded) => return Ok(Err(exceeded.into())),
         };
-        let bound = quota::output_bound(&ask);
-        let promised = ask.prompt.saturating_add(bound.promised).min(MOST);
-        let balance = quota::reserve(limit, balance, promised)?;
-        Ok(Reservation {
-            promised,
-            injected: bound.injected,
-            balance,
-        })
+        match self.open_row(connection, &made) {
+            Ok(()) => {}
+            Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {
+                return Ok(refused("the request has a row already"));
+            }
+            Err(error) => return Err(error),
+        }
+        self.store(connection, made.balance)?;
+        Ok(Ok(Reservation {
+            promised: made.promised,
+            injected: made.injected,
+            balance: made.balance,
+        }))
     }
 
     fn open_row(
         &self,
         connection: &mut SqliteConnection,
-        reservation: &Reservation,
+        made: &quota::Promise,
     ) -> QueryResult<()> {
         let admission = &self.admission;
-        // A wall clock that went back must not put the request into a period that is over, where nothing is charged.
-        let admitted = admission.admitted.max(reservation.balance.since);
         let (id, client) = (IdText::new(admission.request), admission.client.to_string());
         let binds = [
             id.as_str().into(),
@@ -126,8 +107,8 @@ impl Reserve {
             client.as_str().into(),
             RowState::Open.as_str().into(),
             count(admission.ask.prompt.min(TokenUsage::MOST)).into(),
-            count(reservation.promised).into(),
-            admitted.millis().into(),
+            count(made.promised).into(),
+            made.admitted.millis().into(),
         ];
         fixed::execute::<InsertRow>(connection, &binds).map(drop)
     }

@@ -126,7 +126,7 @@ impl Console {
             match self.ports.catalog.models().resolve(&found.name) {
                 Some(model) => {
                     self.refresh(model, server, found, ask.dry_run, report)
-                        .await?
+                        .await?;
                 }
                 None => self.add(server, found, ask.dry_run, report).await?,
             }

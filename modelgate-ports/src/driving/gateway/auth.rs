@@ -117,7 +117,10 @@ impl Gateway {
     /// Mistyped keys never cost a read. An admin key that was configured once may have any form, so foreign forms are
     /// looked up too, as long as their sender has not tried too many.
     fn is_worth_a_read(&self, secret: &PlainKey, digest: &KeyDigest, address: IpAddr) -> bool {
-        let may_try = || self.strangers.may_try(address, self.ports.clock.monotonic());
+        let may_try = || {
+            self.strangers
+                .may_try(address, self.ports.clock.monotonic())
+        };
         secret.is_genuine() || self.is_root(digest) || (secret.is_foreign() && may_try())
     }
 

@@ -13,8 +13,8 @@ use super::answer::{Answer, AnswerBody, Context, InferError, QuotaStanding, Refu
 use super::auth::Caller;
 use super::stream::MeteredStream;
 use crate::driven::{
-    Admission, Admitted, Attempt, BackendError, Call, LimitError, Reach, Reply, ReplyBody,
-    Reservation, ReserveError,
+    Admission, Admitted, BackendError, Call, LimitError, Reach, Reply, ReplyBody, Reservation,
+    ReserveError,
 };
 use crate::driving::hold::{Hold, row_error};
 
@@ -204,7 +204,6 @@ impl Gateway {
             };
             context.attempts += 1;
             context.target = Some(format!("{}/{}", target.kind, target.upstream_name));
-            hold.target = Some(target.id);
             let call = Call {
                 request: ask.request,
                 head: &ask.head,
@@ -214,19 +213,17 @@ impl Gateway {
                 target,
                 output_limit: reservation.injected,
             };
-            // While it is under way it counts as at work, should the client go away.
+            // While it is under way it counts as an attempt at work, should the client go away.
+            hold.begin_attempt(target.id);
             let reached_before = std::mem::replace(&mut hold.reach, Reach::AtWork);
             match backend.send(call).await {
                 Ok(reply) => {
-                    hold.attempts.push(Attempt {
-                        target: target.id,
-                        failure: None,
-                    });
+                    hold.end_attempt(None);
                     return Ok(Self::meter(reply, hold, context, ask.head.endpoint).await);
                 }
                 Err(error) => {
                     hold.reach = reached_before.max(error.reach());
-                    hold.attempts.push(failed(target, &error));
+                    hold.end_attempt(Some(format!("{}: {}", error.word(), error.message)));
                     note_failure(ask.request, target, &error);
                     let is_final = !error.may_try_next();
                     last = Some(error);
@@ -324,13 +321,6 @@ impl Drop for Place<'_> {
 fn estimated_output(pieces: &[Bytes]) -> u64 {
     let bytes: usize = pieces.iter().map(Bytes::len).sum();
     u64::try_from(bytes / 4).unwrap_or(u64::MAX)
-}
-
-fn failed(target: &Target, error: &BackendError) -> Attempt {
-    Attempt {
-        target: target.id,
-        failure: Some(format!("{}: {}", error.word(), error.message)),
-    }
 }
 
 fn note_failure(request: RequestId, target: &Target, error: &BackendError) {
