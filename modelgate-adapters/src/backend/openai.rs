@@ -129,7 +129,7 @@ impl OpenAiBackend {
 impl Backend for OpenAiBackend {
     #[tracing::instrument(name = "openai.send", skip_all)]
     async fn send<'a>(&self, call: Call<'a>) -> Result<Reply, BackendError> {
-        media::check(&self.config.images, &call)?;
+        media::check(&self.config.images, call.body)?;
         let target = call.target;
         let credential = self.credential(target.credential.as_ref(), target.base_url.as_ref());
         let answer = self

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use modelgate_adapters::sealer::{AeadSealer, SecretKey};
 use modelgate_adapters::sql::{Database, SqlCatalog};
-use modelgate_domain::{Model, Secret};
+use modelgate_domain::{BackendKind, Model, Secret};
 use modelgate_ports::driven::{Catalog as _, NewModel, NewTarget};
 use modelgate_ports::test_util::SeededEntropy;
 use modelgate_ports::test_util::sample::{new_model, new_target};
@@ -85,6 +85,112 @@ async fn with_another_key_the_model_stays_and_its_credential_is_left_out() {
         credentials(first.models().get(id).expect("there")),
         [Some(CREDENTIAL)],
         "nothing was lost by looking"
+    );
+}
+
+#[tokio::test]
+async fn a_change_made_with_another_key_does_not_wipe_the_credential() {
+    let target = |url: &str, upstream_name: &str, credential: Option<&str>| NewTarget {
+        credential: credential.and_then(Secret::new),
+        upstream_name: upstream_name.to_owned(),
+        ..new_target(url)
+    };
+    let old = target("http://10.0.0.1:8000", "a", Some(CREDENTIAL));
+    for (what, new, expected) in [
+        (
+            "same",
+            target("http://10.0.0.1:8000", "a", None),
+            Some(CREDENTIAL),
+        ),
+        (
+            "name",
+            target("http://10.0.0.1:8000", "b", None),
+            Some(CREDENTIAL),
+        ),
+        (
+            "path",
+            target("http://10.0.0.1:8000/v2", "a", None),
+            Some(CREDENTIAL),
+        ),
+        ("host", target("http://10.0.0.2:8000", "a", None), None),
+        (
+            "kind",
+            NewTarget {
+                kind: BackendKind::Api3,
+                ..target("http://10.0.0.1:8000", "a", None)
+            },
+            None,
+        ),
+    ] {
+        let scratch = Scratch::new();
+        let sql = scratch.open();
+        let model = |targets: Vec<NewTarget>| NewModel {
+            targets,
+            ..new_model("m")
+        };
+        let first = catalog(sql.clone(), "a1").await;
+        let id = first
+            .insert(&model(vec![old.clone()]))
+            .await
+            .expect("stored")
+            .id;
+        let other = catalog(sql.clone(), "b2").await;
+        let changed = other.replace(id, &model(vec![new.clone()])).await;
+        let changed = changed.expect("stored").expect("there");
+        assert_eq!(credentials(&changed), [None], "{what}");
+        let again = catalog(sql.clone(), "a1").await;
+        assert_eq!(
+            credentials(again.models().get(id).expect("there")),
+            [expected],
+            "{what}"
+        );
+        let cleared = again.replace(id, &model(vec![new.clone()])).await;
+        assert_eq!(
+            credentials(&cleared.expect("stored").expect("there")),
+            [None],
+            "{what}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn credentials_that_do_not_open_stay_with_their_targets() {
+    let target = |upstream_name: &str, credential: Option<&str>| NewTarget {
+        credential: credential.and_then(Secret::new),
+        upstream_name: upstream_name.to_owned(),
+        ..new_target("http://10.0.0.1:8000")
+    };
+    let model = |targets: Vec<NewTarget>| NewModel {
+        targets,
+        ..new_model("m")
+    };
+    let scratch = Scratch::new();
+    let sql = scratch.open();
+    let first = catalog(sql.clone(), "a1").await;
+    let old = model(vec![target("a", Some("sk-a")), target("b", Some("sk-b"))]);
+    let id = first.insert(&old).await.expect("stored").id;
+    let other = catalog(sql.clone(), "b2").await;
+    let new = model(vec![
+        target("b", None),
+        target("a", Some("sk-new")),
+        target("c", None),
+    ]);
+    other
+        .replace(id, &new)
+        .await
+        .expect("stored")
+        .expect("there");
+    let again = catalog(sql.clone(), "a1").await;
+    let models = again.models();
+    assert_eq!(
+        credentials(models.get(id).expect("there")),
+        [Some("sk-b"), None, None]
+    );
+    let other = catalog(sql.clone(), "b2").await;
+    let models = other.models();
+    assert_eq!(
+        credentials(models.get(id).expect("there")),
+        [None, Some("sk-new"), None]
     );
 }
 

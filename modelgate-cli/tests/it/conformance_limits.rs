@@ -144,6 +144,7 @@ async fn case_42_a_body_that_drips_gets_408() {
     let key = gate.with_model("m", "vllm").await;
     let mut client = gate.raw().await;
     client.send(head(&key, &["Content-Length: 1000000"])).await;
+    client.send("{\"model\":\"").await;
     // Never a gap of 2 s, but far below 1 KiB/s. Answered or closed, the dripping ends.
     let dripping = async {
         while client.silent_for(Duration::from_millis(100)).await && client.try_send("x").await {}

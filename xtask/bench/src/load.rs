@@ -12,7 +12,7 @@ use crate::http1::{Broken, Connection, find, header};
 /// What to ask, how often at once, for how long.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plan {
-    pub(crate) connections: usize,
+    pub(crate) connections: u32,
     pub(crate) span: Duration,
     pub(crate) body_bytes: usize,
     /// 0 asks for a whole answer.
@@ -30,7 +30,10 @@ pub(crate) struct Load {
 /// What came of it.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
+    /// Counted answers: those that were asked for after the warm-up.
     pub(crate) answers: u64,
+    /// All answers, as the CPU time of the whole run is shared by.
+    pub(crate) with_warm_up: u64,
     pub(crate) failures: u64,
     first_bytes: Vec<Duration>,
 }
@@ -46,6 +49,7 @@ impl Outcome {
 
     fn take(&mut self, other: Self) {
         self.answers += other.answers;
+        self.with_warm_up += other.with_warm_up;
         self.failures += other.failures;
         self.first_bytes.extend(other.first_bytes);
     }
@@ -73,8 +77,8 @@ impl Load {
             .run_until(async move {
                 let begin = Instant::now() + load.plan.span / 4;
                 let mut running = JoinSet::new();
-                for _ in 0..load.plan.connections {
-                    running.spawn_local(connection(Rc::clone(&load), begin));
+                for index in 0..load.plan.connections {
+                    running.spawn_local(connection(Rc::clone(&load), begin, index));
                 }
                 let mut outcome = Outcome::default();
                 while let Some(done) = running.join_next().await {
@@ -90,7 +94,10 @@ impl Load {
     }
 }
 
-async fn connection(load: Rc<Load>, begin: Instant) -> Outcome {
+/// Paced streams begin one after the other, spread over the length of one: in step they would all wait for each other.
+async fn connection(load: Rc<Load>, begin: Instant, index: u32) -> Outcome {
+    let turn = load.plan.chunk_delay * load.plan.chunks / load.plan.connections;
+    tokio::time::sleep(turn * index).await;
     let end = begin + load.plan.span;
     let mut outcome = Outcome::default();
     while Instant::now() < end {
@@ -102,6 +109,7 @@ async fn connection(load: Rc<Load>, begin: Instant) -> Outcome {
             let asked = Instant::now();
             let answered = ask(&mut connection, &load).await;
             let counts = asked >= begin;
+            outcome.with_warm_up += u64::from(answered.is_ok());
             match answered {
                 Ok(first) if counts => {
                     outcome.answers += 1;

@@ -176,7 +176,7 @@ fn add(
     table.add(
         &format!("{name}: CPU per request"),
         "µs",
-        micros(cpu) / count(requests),
+        micros(cpu) / count(through.with_warm_up.max(1)),
     );
     table.add(&format!("{name}: failures"), "", count(through.failures));
     if plan.chunk_delay.is_zero() {

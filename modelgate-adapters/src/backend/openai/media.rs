@@ -1,8 +1,13 @@
 //! What may be passed on that makes a server fetch something: the gateway itself never does.
 
+mod addresses;
+
+use bytes::Bytes;
 use http::Uri;
-use modelgate_domain::json::{self, Scanner, Token, Visitor};
-use modelgate_ports::driven::{BackendError, BackendFault, Call};
+use modelgate_domain::json::{self, Scanner};
+use modelgate_ports::driven::{BackendError, BackendFault};
+
+use self::addresses::Addresses;
 
 /// Which images, sounds and files a request may name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,28 +21,25 @@ pub enum ImagePolicy {
     Hosts(Vec<String>),
 }
 
-/// Checks every address in the messages of a chat.
+/// Checks every address in the messages of a request, whatever the endpoint: some servers embed messages, too.
 ///
 /// # Errors
 /// One is not allowed; nothing was sent.
-pub(super) fn check(policy: &ImagePolicy, call: &Call<'_>) -> Result<(), BackendError> {
-    if *policy == ImagePolicy::Allow || call.head.media.count == 0 {
+pub(super) fn check(policy: &ImagePolicy, body: &[Bytes]) -> Result<(), BackendError> {
+    if *policy == ImagePolicy::Allow {
         return Ok(());
     }
-    let mut scanner = Scanner::new(Addresses {
-        policy,
-        keys: Vec::new(),
-        refused: false,
-    });
-    let fed = call.body.iter().try_for_each(|piece| scanner.feed(piece));
+    let mut scanner = Scanner::new(Addresses::new(policy));
+    let fed = body.iter().try_for_each(|piece| scanner.feed(piece));
     // The body was read before: it is valid JSON.
-    match fed.and_then(|()| scanner.finish()) {
-        Ok(found) if !found.refused => Ok(()),
-        _ => Err(refusal(policy)),
-    }
+    let refused = match fed.and_then(|()| scanner.finish()) {
+        Ok(found) => found.refused,
+        Err(_) => Some("messages".to_owned()),
+    };
+    refused.map_or(Ok(()), |place| Err(refusal(policy, place)))
 }
 
-fn refusal(policy: &ImagePolicy) -> BackendError {
+fn refusal(policy: &ImagePolicy, place: String) -> BackendError {
     let fault = BackendFault::Request {
         status: 400,
         sent: false,
@@ -50,7 +52,7 @@ fn refusal(policy: &ImagePolicy) -> BackendError {
     };
     let mut error = BackendError::new(fault, message);
     error.code = Some("invalid_value".to_owned());
-    error.param = Some("messages".to_owned());
+    error.param = Some(place);
     error
 }
 
@@ -82,78 +84,15 @@ fn is_from(address: &Uri, hosts: &[String]) -> bool {
             .any(|allowed| allowed.eq_ignore_ascii_case(host))
 }
 
-/// Looks at every address.
-struct Addresses<'a> {
-    policy: &'a ImagePolicy,
-    /// Names of the members we are in, by depth.
-    keys: Vec<Key>,
-    refused: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Key {
-    Messages,
-    /// `image_url` and its like, which are addresses or hold one.
-    Medium,
-    Url,
-    Other,
-}
-
-impl Addresses<'_> {
-    fn key(&self, depth: usize) -> Key {
-        self.keys.get(depth).copied().unwrap_or(Key::Other)
-    }
-
-    /// Whether a string at that depth is an address of something.
-    fn is_address(&self, depth: usize) -> bool {
-        let here = self.key(depth);
-        let inside = depth > 0 && self.key(depth - 1) == Key::Medium;
-        self.key(1) == Key::Messages && (here == Key::Medium || (here == Key::Url && inside))
-    }
-}
-
-impl Visitor for Addresses<'_> {
-    fn begins(&mut self, token: Token, depth: usize, _at: usize) -> bool {
-        match token {
-            Token::Key => true,
-            Token::String => self.is_address(depth),
-            Token::Object | Token::Array => {
-                self.keys.truncate(depth + 1);
-                false
-            }
-            _ => false,
-        }
-    }
-
-    fn ends(&mut self, token: Token, depth: usize, _end: usize, text: &[u8]) {
-        match token {
-            Token::Key => {
-                self.keys.resize(depth + 1, Key::Other);
-                self.keys[depth] = match text {
-                    b"messages" if depth == 1 => Key::Messages,
-                    b"image_url" | b"video_url" | b"audio_url" | b"file_url" => Key::Medium,
-                    b"url" => Key::Url,
-                    _ => Key::Other,
-                };
-            }
-            Token::String if self.is_address(depth) => self.refused |= !self.policy.allows(text),
-            _ => {}
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn passes(policy: &ImagePolicy, body: &str) -> bool {
-        let mut scanner = Scanner::new(Addresses {
-            policy,
-            keys: Vec::new(),
-            refused: false,
-        });
-        scanner.feed(body.as_bytes()).unwrap();
-        !scanner.finish().unwrap().refused
+    /// Where the body names something that is not allowed.
+    fn refused(policy: &ImagePolicy, body: &str) -> Option<String> {
+        let pieces = [Bytes::copy_from_slice(body.as_bytes())];
+        let error = check(policy, &pieces).err()?;
+        error.param
     }
 
     fn part(part: &str) -> String {
@@ -167,9 +106,14 @@ mod tests {
         let hosts = ImagePolicy::Hosts(vec!["img.example".to_owned()]);
         let check = |text: &str, data_only: bool, by_host: bool| {
             let body = part(text);
-            let passed = [&ImagePolicy::DataOnly, &hosts].map(|policy| passes(policy, &body));
-            assert_eq!(passed, [data_only, by_host], "{text}");
-            assert!(passes(&ImagePolicy::Allow, &body));
+            for (policy, passes) in [(&ImagePolicy::DataOnly, data_only), (&hosts, by_host)] {
+                assert_eq!(
+                    refused(policy, &body).is_none(),
+                    passes,
+                    "{policy:?} {text}"
+                );
+            }
+            assert_eq!(refused(&ImagePolicy::Allow, &body), None);
         };
         check(
             r#"{"type":"image_url","image_url":{"url":"data:image/png;base64,AA"}}"#,
@@ -222,5 +166,69 @@ mod tests {
             false,
         );
         check(r#"{"type":"other","other":{"url":"http://x"}}"#, true, true);
+    }
+
+    #[test]
+    fn no_spelling_hides_an_address() {
+        for part in [
+            r#"{"image\u005furl":{"url":"http://x"}}"#,
+            r#"{"image_url":{"u\u0072l":"http://x"}}"#,
+            r#"{"image_url":{"url":"data:,","url":"http://x"}}"#,
+            r#"{"image_url":"data:,","image_url":"http://x"}"#,
+            r#"{"IMAGE_URL":{"Url":"http://x"}}"#,
+            r#"{"file_url":"http://x"}"#,
+            r#"{"image_url":[{"url":"http://x"}]}"#,
+            r#"{"image_url":["data:,","http://x"]}"#,
+            r#"{"image_url":{"url":["http://x"]}}"#,
+            r#"{"image_url":{"x":{"url":"http://x"}}}"#,
+            r#"{"image_url":{"url":"https://evil\\@img.example/"}}"#,
+            r#"{"image_url":{"url":"https://img.example\\@evil/"}}"#,
+            r#"{"image_url":{"url":"https://evil\t@img.example\u0000/"}}"#,
+            r#"{"image_url":{"url":"\ud800http://img.example"}}"#,
+        ] {
+            for policy in [
+                ImagePolicy::DataOnly,
+                ImagePolicy::Hosts(vec!["img.example".to_owned()]),
+            ] {
+                let place = refused(&policy, &self::part(part));
+                let start = "messages[0].content[1]";
+                assert!(
+                    place.as_ref().is_some_and(|place| place.starts_with(start)),
+                    "{part} {place:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_refusal_names_the_place() {
+        let check = |body: &str, expected: Option<&str>| {
+            let place = refused(&ImagePolicy::DataOnly, body);
+            assert_eq!(place.as_deref(), expected, "{body}");
+        };
+        let image = r#"{"image_url":{"detail":"low","url":"http://x"}}"#;
+        let video = r#"{"video_url":"http://x"}"#;
+        check(
+            &format!(r#"{{"messages":[{{"content":[[],"a",{image},{video}]}}]}}"#),
+            Some("messages[0].content[2].image_url"),
+        );
+        check(
+            &format!(r#"{{"messages":[{{"content":"a"}},{{"role":"b","content":{video}}}]}}"#),
+            Some("messages[1].content.video_url"),
+        );
+        check(
+            &format!(r#"{{"messages":[{{"parts":[{video}]}}]}}"#),
+            Some("messages[0]"),
+        );
+        check(
+            &format!(r#"{{"input":["a",{image}]}}"#),
+            Some("input[1].image_url"),
+        );
+        check(
+            &format!(
+                r#"{{"input":["http://x"],"tools":[{image}],"messages":[{{"url":"http://x"}}]}}"#
+            ),
+            None,
+        );
     }
 }

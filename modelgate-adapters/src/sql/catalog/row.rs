@@ -76,21 +76,24 @@ pub(super) struct TargetChange<'a> {
 }
 
 impl<'a> TargetChange<'a> {
+    /// `before` is what the target was. A credential of its that cannot be opened was shown to nobody: it stays as it is
+    /// until another is given.
     pub(super) fn sealed(
         target: &'a NewTarget,
+        before: Option<&TargetRow>,
         position: i32,
         sealer: &dyn Sealer,
     ) -> Result<Self, WriteError> {
         let context = seal_context(target.base_url.as_ref());
-        let credential = target
-            .credential
-            .as_ref()
-            .map(|secret| sealer.seal(secret, &context));
+        let credential = match &target.credential {
+            Some(secret) => Some(sealer.seal(secret, &context).map_err(unavailable)?),
+            None => before.and_then(|row| row.unopened(sealer, &context)),
+        };
         Ok(Self {
             kind: target.kind.as_str(),
             base_url: target.base_url.as_ref().map(ToString::to_string),
             upstream_name: &target.upstream_name,
-            credential: credential.transpose().map_err(unavailable)?,
+            credential,
             priority: target.priority,
             position,
         })
@@ -103,6 +106,24 @@ impl TargetRow {
         BackendKind::parse(&self.kind) == Some(target.kind)
             && self.base_url.as_deref() == target.base_url.as_ref().map(BaseUrl::as_str)
             && self.upstream_name == target.upstream_name
+    }
+
+    /// Whether credentials of this are meant for that, too.
+    pub(super) fn is_at_the_server_of(&self, target: &NewTarget) -> bool {
+        let parse = |url: &str| BaseUrl::parse(target.kind, url).ok();
+        let base_url = self.base_url.as_deref().and_then(parse);
+        self.kind == target.kind.as_str()
+            && base_url.as_ref().map(BaseUrl::origin)
+                == target.base_url.as_ref().map(BaseUrl::origin)
+    }
+
+    /// The sealed credential, if there is one that does not open.
+    fn unopened(&self, sealer: &dyn Sealer, context: &str) -> Option<String> {
+        let sealed = self.credential.as_ref()?;
+        sealer
+            .open(sealed, context)
+            .is_err()
+            .then(|| sealed.clone())
     }
 }
 

@@ -113,31 +113,45 @@ fn write_targets(
         .filter(model_targets::model_id.eq(id))
         .order(model_targets::id);
     let mut old: Vec<TargetRow> = query.select(TargetRow::as_select()).load(connection)?;
-    for (position, target) in (0..).zip(&new.targets) {
-        let change = TargetChange::sealed(target, position, sealer)?;
-        if let Some(number) = take_same(&mut old, target) {
-            diesel::update(model_targets::table.find(number))
-                .set(change)
-                .execute(connection)?;
-        } else {
-            let number = next_id(connection, "model_targets")?;
-            let values = (
-                model_targets::id.eq(number),
-                model_targets::model_id.eq(id),
-                change,
-            );
-            diesel::insert_into(model_targets::table)
-                .values(values)
-                .execute(connection)?;
-        }
-    }
+    let take_same = |target: &NewTarget| take(&mut old, |row| row.is(target));
+    let same: Vec<Option<TargetRow>> = new.targets.iter().map(take_same).collect();
     let gone: Vec<i64> = old.iter().map(|row| row.id).collect();
     diesel::delete(model_targets::table.filter(model_targets::id.eq_any(gone)))
+        .execute(connection)?;
+    for (position, (target, same)) in (0..).zip(new.targets.iter().zip(same)) {
+        let number = same.as_ref().map(|row| row.id);
+        let before = same.or_else(|| take(&mut old, |row| row.is_at_the_server_of(target)));
+        let change = TargetChange::sealed(target, before.as_ref(), position, sealer)?;
+        write_target(connection, id, number, change)?;
+    }
+    Ok(())
+}
+
+fn write_target(
+    connection: &mut SqliteConnection,
+    model: i64,
+    number: Option<i64>,
+    change: TargetChange<'_>,
+) -> Result<(), WriteError> {
+    if let Some(number) = number {
+        diesel::update(model_targets::table.find(number))
+            .set(change)
+            .execute(connection)?;
+        return Ok(());
+    }
+    let number = next_id(connection, "model_targets")?;
+    let values = (
+        model_targets::id.eq(number),
+        model_targets::model_id.eq(model),
+        change,
+    );
+    diesel::insert_into(model_targets::table)
+        .values(values)
         .execute(connection)?;
     Ok(())
 }
 
-fn take_same(old: &mut Vec<TargetRow>, target: &NewTarget) -> Option<i64> {
-    let index = old.iter().position(|row| row.is(target))?;
-    Some(old.remove(index).id)
+fn take(old: &mut Vec<TargetRow>, is_it: impl Fn(&TargetRow) -> bool) -> Option<TargetRow> {
+    let index = old.iter().position(is_it)?;
+    Some(old.remove(index))
 }

@@ -68,11 +68,7 @@ impl Guide {
         let (program, exports) = (&self.program, self.exports(admin_key));
         format!(
             "
-The admin key, shown this once and stored nowhere:
-
-  {admin_key}
-
-Next, in another terminal:
+A new database: its admin key stands in the next line, this once, and is stored nowhere. In another terminal:
 
   {exports}
   {program} model list
