@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn names_are_checked() {
         let check = |text: &str, expected: Option<NameError>| {
-            assert_eq!(KeyName::new(text).err(), expected, "{text:?}")
+            assert_eq!(KeyName::new(text).err(), expected, "{text:?}");
         };
         check("ci", None);
         check("Zürich ☂", None);

@@ -296,7 +296,7 @@ mod tests {
                 BaseUrl::parse(kind, text).unwrap().as_str(),
                 expected,
                 "{text}"
-            )
+            );
         };
         check(
             BackendKind::Vllm,
@@ -357,7 +357,7 @@ mod tests {
                 BaseUrl::parse(BackendKind::Vllm, text),
                 Err(expected),
                 "{text}"
-            )
+            );
         };
         check("", BadUrl::Scheme);
         check("localhost:8000", BadUrl::Scheme);

@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
-use modelgate_domain::Secret;
+use modelgate_domain::{BaseUrl, Secret};
 use modelgate_ports::driven::{BackendError, BackendFault, Call};
 
 use self::told::Told;
@@ -30,12 +30,21 @@ pub(crate) struct Names {
 impl Names {
     /// Names in the answer to this call, which carried `credential`.
     pub(crate) fn of(call: &Call<'_>, credential: Option<&Secret>) -> Self {
-        let origin = call.target.base_url.as_ref().map_or("", |url| url.origin());
+        let base_url = call.target.base_url.as_ref();
         Self {
             upstream: call.target.upstream_name.as_str().into(),
             shown: call.shown_model.into(),
-            host: host_of(origin).into(),
+            host: base_url.map_or("", host_of).into(),
             credential: credential.cloned(),
+        }
+    }
+
+    /// Names in an answer of this server that is about no model.
+    pub(crate) fn of_server(base_url: &BaseUrl, credential: Option<&Secret>) -> Self {
+        Self {
+            host: host_of(base_url).into(),
+            credential: credential.cloned(),
+            ..Self::default()
         }
     }
 }
@@ -141,8 +150,8 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     wait.ok().filter(|wait| !wait.is_zero())
 }
 
-fn host_of(origin: &str) -> &str {
-    let authority = origin.split("://").nth(1).unwrap_or_default();
+fn host_of(base_url: &BaseUrl) -> &str {
+    let authority = base_url.origin().split("://").nth(1).unwrap_or_default();
     match authority.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
         _ => authority,
@@ -155,8 +164,7 @@ struct Excerpt(String);
 
 impl Excerpt {
     fn new(status: StatusCode, body: &[u8], names: &Names) -> Self {
-        let start = &body[..body.len().min(1024)];
-        let text = scrub::scrub(&String::from_utf8_lossy(start), names);
+        let text = scrub::scrub(&String::from_utf8_lossy(body), names);
         Self(format!("answered {}: {text}", status.as_u16()))
     }
 }

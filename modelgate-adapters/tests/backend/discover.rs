@@ -122,3 +122,11 @@ async fn lists_that_cannot_be_had_are_errors() {
     )
     .await;
 }
+
+#[tokio::test]
+async fn a_failed_list_does_not_repeat_the_credential() {
+    let body = r#"{"error":"xsk-xy is no key for http://127.0.0.1/v1"}"#;
+    let upstream = Upstream::answering(vec![Act::Send(json("500 Oops", body))]).await;
+    let error = discover(BackendKind::OpenAi, &upstream).await.unwrap_err();
+    assert_eq!(error.message, "x[key]y is no key for [address]");
+}

@@ -22,7 +22,7 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    pub(crate) async fn start(binary: &Path) -> Result<Self, String> {
+    pub(crate) fn start(binary: &Path) -> Result<Self, String> {
         let folder = std::env::temp_dir().join(format!("modelgate-bench-{}", std::process::id()));
         std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
         let (child, address, started) = launch(binary, &folder)?;
@@ -56,8 +56,8 @@ impl Gateway {
             .ok_or_else(|| "the gateway gave no key".into())
     }
 
-    pub(crate) async fn restart(&mut self) -> Result<(), String> {
-        self.stop().await;
+    pub(crate) fn restart(&mut self) -> Result<(), String> {
+        self.stop();
         (self.child, self.address, self.started) = launch(&self.binary, &self.folder)?;
         Ok(())
     }
@@ -78,7 +78,7 @@ impl Gateway {
     }
 
     /// Asks it to stop and waits until it has.
-    pub(crate) async fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         let pid = self.child.id().to_string();
         let asked = std::process::Command::new("kill")
             .args(["-TERM", &pid])

@@ -96,16 +96,16 @@ fn measure(options: &Options) -> Result<(), String> {
 
 async fn rows(options: &Options) -> Result<Table, String> {
     let upstream = Upstream::start()?;
-    let mut gateway = Gateway::start(&options.binary).await?;
+    let mut gateway = Gateway::start(&options.binary)?;
     let key = gateway.set_up(upstream.address()).await?;
     let mut table = Table::default();
     let size = std::fs::metadata(&options.binary)
         .map_err(|error| error.to_string())?
         .len();
     table.add("release binary", "MB", bytes_as_mb(size));
-    gateway.restart().await?;
+    gateway.restart()?;
     for _ in 0..options.rounds {
-        gateway.restart().await?;
+        gateway.restart()?;
         table.add(
             "cold start to first answer",
             "ms",
@@ -123,7 +123,7 @@ async fn rows(options: &Options) -> Result<Table, String> {
             add(&mut table, name, plan, &outcome, &direct, cpu);
         }
     }
-    gateway.stop().await;
+    gateway.stop();
     Ok(table)
 }
 

@@ -100,7 +100,9 @@ fn judge<'a>(part: &'a str, is_secret: bool, names: &Names) -> &'a str {
     let bare = part.trim_end_matches(['.', ':', '!', '?']);
     if (is_secret && bare.len() >= 8) || is_key(bare) {
         "[key]"
-    } else if is_address(bare, &names.host) {
+    } else if *bare == *names.shown {
+        part
+    } else if is_address(bare) || holds(bare, &names.host) {
         "[address]"
     } else {
         part
@@ -112,8 +114,22 @@ fn is_key(part: &str) -> bool {
         .any(|word| word.len() >= 12 && KEYS.iter().any(|start| word.starts_with(start)))
 }
 
-fn is_address(part: &str, host: &str) -> bool {
-    if part.contains("://") || (host.len() > 2 && part.eq_ignore_ascii_case(host)) {
+/// Whether a host is named in it: one with a domain anywhere, another as a word of its own.
+fn holds(part: &str, host: &str) -> bool {
+    if host.len() <= 2 {
+        return false;
+    }
+    if host.contains(['.', '[']) {
+        let (part, host) = (part.to_ascii_lowercase(), host.to_ascii_lowercase());
+        return part.contains(&host);
+    }
+    let between = |letter: char| !letter.is_alphanumeric() && !matches!(letter, '_' | '-' | '.');
+    part.split(between)
+        .any(|word| word.eq_ignore_ascii_case(host))
+}
+
+fn is_address(part: &str) -> bool {
+    if part.contains("://") {
         return true;
     }
     let inner = part.trim_matches(['[', ']']);

@@ -252,7 +252,16 @@ fn messages_give_nothing_away() {
         "at 12:30, line:42, 1.5 of 2.0, a::b, llama3.2:70b",
         "at 12:30, line:42, 1.5 of 2.0, a::b, llama3.2:70b",
     );
+    check(
+        "gpu-3.internal/v1 host=GPU-3.internal me@gpu-3.internal:80 a.gpu-3.internal.",
+        "[address] [address] [address] [address]",
+    );
+    check("http%3A%2F%2Fgpu-3.internal%3A8000", "[address]");
     check("key topsecret-upstream-key!", "key [key]!");
+    check(
+        "?k=topsecret-upstream-key&x Xtopsecret-upstream-keyX",
+        "?k=[key]&x X[key]X",
+    );
     check("Incorrect key: sk-proj-abcdefghij.", "Incorrect key: [key]");
     check(
         "Authorization: Bearer abcdefgh1234",
@@ -262,6 +271,34 @@ fn messages_give_nothing_away() {
     check("a\u{1b}[31m\r\nb\tc\u{0}d", "a [31m b c d");
     check(&"x".repeat(500), &format!("{}…", "x".repeat(299)));
     check(&"é".repeat(300), &"é".repeat(300));
+}
+
+#[test]
+fn a_server_without_a_domain_is_not_named_either() {
+    let check = |url: &str, message: &str, expected: &str| {
+        let mut asked = sample::chat(r#""model":"vllm/fast""#);
+        asked.target.base_url = modelgate_domain::BaseUrl::parse(BackendKind::Vllm, url).ok();
+        let names = Names::of(
+            &Call {
+                shown_model: "vllm/fast",
+                ..asked.call()
+            },
+            None,
+        );
+        let body = serde_json::json!({ "error": message }).to_string();
+        assert_eq!(in_stream(body.as_bytes(), &names).message, expected);
+    };
+    check(
+        "http://vllm:80",
+        "vllm:80 vllm/v1 VLLM: no; vllm.engine is not vllm-2",
+        "[address] [address] [address] no; vllm.engine is not vllm-2",
+    );
+    check("http://vllm", "no `org/real` here", "no `vllm/fast` here");
+    check(
+        "http://[fd00::1]:80",
+        "at [fd00::1]/v1, [FD00::1]",
+        "at [address], [address]",
+    );
 }
 
 #[test]
@@ -331,6 +368,13 @@ fn the_log_gets_the_start_of_what_came() {
         source,
         "answered 502: <html>bad gateway at [address]</html>"
     );
+}
+
+#[test]
+fn the_log_gets_no_half_of_a_credential() {
+    let body = format!("{}topsecret-upstream-key", " ".repeat(1_020));
+    let error = status_error(502, &body);
+    assert_eq!(error.source.unwrap().to_string(), "answered 502: [key]");
 }
 
 proptest::proptest! {

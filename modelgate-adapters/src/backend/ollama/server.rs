@@ -58,7 +58,8 @@ impl Server<'_> {
             .send(self.outgoing(method, path, body.unwrap_or_default(), None, false))
             .await?;
         if !answer.status.is_success() {
-            return Err(error::from_answer(answer, &Names::default()).await);
+            let names = Names::of_server(self.base, self.credential);
+            return Err(error::from_answer(answer, &names).await);
         }
         Ok(contiguous(&answer.body.whole(MOST_JSON).await?)
             .into_owned()

@@ -61,7 +61,8 @@ async fn get<T: DeserializeOwned>(
     };
     let answer = backend.transport.send(request).await?;
     if !answer.status.is_success() {
-        return Err(error::from_answer(answer, &Names::default()).await);
+        let names = Names::of_server(&server.base_url, credential);
+        return Err(error::from_answer(answer, &names).await);
     }
     let body = answer.body.whole(MOST_BYTES).await?.concat();
     serde_json::from_slice(body.trim_ascii())

@@ -111,3 +111,14 @@ async fn an_empty_server_has_no_models_and_a_broken_one_fails() {
         .unwrap_err();
     assert_eq!(error.fault, BackendFault::Credential);
 }
+
+#[tokio::test]
+async fn a_failed_list_does_not_repeat_the_credential() {
+    let answer = r#"{"error":"xkeyx is not known at 127.0.0.1"}"#;
+    let fake = Fake::plays(Play::Whole(500, answer.into())).await;
+    let failed = plain_backend().discover(&upstream(&fake)).await;
+    assert_eq!(
+        failed.unwrap_err().message,
+        "x[key]x is not known at [address]"
+    );
+}

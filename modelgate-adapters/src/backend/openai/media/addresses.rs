@@ -95,16 +95,13 @@ impl<'a> Addresses<'a> {
 
     /// As far as it is known by names: `messages[0].content[1].image_url`.
     fn place(&self, depth: usize) -> String {
-        let mut place = String::new();
-        for step in self.way.iter().take(depth + 1).skip(1) {
-            match (step.elements, step.key.name()) {
-                (Some(begun), _) => place += &format!("[{}]", begun.saturating_sub(1)),
-                (None, Some(name)) if place.is_empty() => place += name,
-                (None, Some(name)) => place += &format!(".{name}"),
-                (None, None) => break,
-            }
-        }
-        place
+        let words = |step: &Step| match (step.elements, step.key.name()) {
+            (Some(begun), _) => Some(format!("[{}]", begun.saturating_sub(1))),
+            (None, name) => Some(format!(".{}", name?)),
+        };
+        let way = self.way.iter().take(depth + 1).skip(1);
+        let place: String = way.map_while(words).collect();
+        place.trim_start_matches('.').to_owned()
     }
 }
 
