@@ -119,11 +119,8 @@ impl TargetRow {
 
     /// The sealed credential, if there is one that does not open.
     fn unopened(&self, sealer: &dyn Sealer, context: &str) -> Option<String> {
-        let sealed = self.credential.as_ref()?;
-        sealer
-            .open(sealed, context)
-            .is_err()
-            .then(|| sealed.clone())
+        let text = self.credential.as_ref()?;
+        sealer.open(text, context).is_err().then(|| text.clone())
     }
 }
 
