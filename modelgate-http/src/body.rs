@@ -5,7 +5,6 @@ pub(crate) mod events;
 mod inbound;
 pub(crate) mod receive;
 
-use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -18,6 +17,7 @@ use serde::Serialize;
 use crate::access_log::AccessLine;
 use crate::link::Busy;
 use crate::service::Place;
+pub use events::CutShort;
 pub(crate) use events::Events;
 pub use inbound::Inbound;
 
@@ -98,12 +98,12 @@ impl Body {
 
 impl http_body::Body for Body {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = CutShort;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         task: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
         if let Some(busy) = &self.busy {
             busy.ask();
         }
@@ -111,14 +111,14 @@ impl http_body::Body for Body {
             Content::Pieces { pieces, left } => {
                 let piece = pieces.next();
                 *left -= piece.as_ref().map_or(0, |piece| piece.len() as u64);
-                piece
+                piece.map(Ok)
             }
             Content::Events(events) => ready!(events.poll_bytes(task)),
         };
-        if let (Some(busy), Some(_)) = (&self.busy, &piece) {
+        if let (Some(busy), Some(Ok(_))) = (&self.busy, &piece) {
             busy.hand_over();
         }
-        Poll::Ready(piece.map(|bytes| Ok(Frame::data(bytes))))
+        Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {

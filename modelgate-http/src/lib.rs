@@ -22,7 +22,7 @@ mod service;
 mod visit;
 
 pub use answer::handle;
-pub use body::{Body, Inbound};
+pub use body::{Body, CutShort, Inbound};
 pub use config::{RequestEncodings, ServerConfig};
 pub use server::{Tls, TlsError, serve};
 pub use service::Service;

@@ -15,6 +15,9 @@ pub(crate) struct Link {
     written: AtomicUsize,
     unread: AtomicBool,
     last: AtomicBool,
+    on_wire: AtomicBool,
+    cutting: AtomicBool,
+    cut: AtomicBool,
     multiplexed: AtomicBool,
     wakers: Mutex<HashMap<u64, Waker>>,
     next_waker: AtomicU64,
@@ -108,6 +111,28 @@ impl Link {
 
     pub(crate) fn is_last(&self) -> bool {
         self.last.load(Relaxed)
+    }
+
+    /// This connection shall end without the proper end of its answer, once all that was said so far is on its way.
+    /// `false` where it carries other answers too, or where there is no socket to cut.
+    pub(crate) fn cut_short(&self) -> bool {
+        let alone = self.on_wire.load(Relaxed) && !self.multiplexed.load(Relaxed);
+        self.cutting.store(alone, Relaxed);
+        alone
+    }
+
+    /// There is a socket, which tells what was flushed.
+    pub(crate) fn attach(&self) {
+        self.on_wire.store(true, Relaxed);
+    }
+
+    /// Everything handed over is on its way. Whether somebody waited for that.
+    pub(crate) fn flushed(&self) -> bool {
+        self.cutting.load(Relaxed) && !self.cut.swap(true, Relaxed)
+    }
+
+    pub(crate) fn is_cut(&self) -> bool {
+        self.cut.load(Relaxed)
     }
 
     /// What the connection waits for from the client's side, if it does.

@@ -38,8 +38,16 @@ pub(crate) struct Events {
 enum Source {
     Calling(Calling),
     Flowing(Box<MeteredStream>),
+    /// The error was told. What is left is to end without an end, so that nobody takes this answer for a whole one, nor
+    /// this connection for one that takes another request.
+    Cutting,
     Over,
 }
+
+/// A stream failed, said so, and is cut short on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the stream failed and was cut short")]
+pub struct CutShort;
 
 impl Events {
     /// A stream that begins now.
@@ -77,7 +85,19 @@ impl Events {
     }
 
     /// The next bytes; `None` at the end. A panic below ends this stream and nothing else.
-    pub(super) fn poll_bytes(&mut self, task: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    pub(super) fn poll_bytes(
+        &mut self,
+        task: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, CutShort>>> {
+        if matches!(self.source, Source::Cutting) {
+            // The socket wakes this task once the error is on its way.
+            let cut = self.link.is_cut().then_some(Some(Err(CutShort)));
+            return cut.map_or(Poll::Pending, Poll::Ready);
+        }
+        self.poll_text(task).map(|bytes| bytes.map(Ok))
+    }
+
+    fn poll_text(&mut self, task: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if self.link.is_stuck() {
             // Nothing more is asked for while the client takes nothing. The socket wakes this task.
             return Poll::Pending;
@@ -113,7 +133,7 @@ impl Events {
                         Poll::Pending => Poll::Pending,
                     };
                 }
-                Source::Over => return Poll::Ready(None),
+                Source::Cutting | Source::Over => return Poll::Ready(None),
             }
         }
     }
@@ -154,13 +174,16 @@ impl Events {
         self.fail(&Problem::from(error))
     }
 
-    /// Tells the error and ends without `[DONE]`, and with it the connection where it carries nothing else.
+    /// Tells the error and ends without `[DONE]`, and cuts the connection where it carries nothing else.
     fn fail(&mut self, problem: &Problem) -> Poll<Option<Bytes>> {
         if let Some(line) = &self.line {
             problem.log(line.id());
         }
         self.close(problem.status(), Some(problem.log_code()));
         self.link.make_last();
+        if self.link.cut_short() {
+            self.source = Source::Cutting;
+        }
         Poll::Ready(Some(problem.event()))
     }
 

@@ -205,7 +205,7 @@ async fn http_1_0_gets_its_stream_unchunked_until_the_close() {
 }
 
 #[tokio::test]
-async fn a_stream_that_fails_closes_its_connection_and_a_good_one_does_not() {
+async fn a_stream_that_fails_is_cut_with_its_connection_and_a_good_one_is_not() {
     let server = Running::start(ServerConfig::default()).await;
     let gate = &server.gate;
     gate.backend.streams([event("a")]);
@@ -224,8 +224,9 @@ async fn a_stream_that_fails_closes_its_connection_and_a_good_one_does_not() {
         said.contains("data: {\"error\":{") && !said.contains("[DONE]"),
         "{said}"
     );
+    // Without the last chunk no client library puts the connection back into its pool, just to find it closed.
     assert!(
-        said.ends_with("0\r\n\r\n"),
-        "the body itself ends cleanly: {said}"
+        said.ends_with("}\n\n\r\n"),
+        "the event is whole and the body has no end: {said}"
     );
 }
