@@ -113,10 +113,16 @@ impl<R: AsyncRead + Unpin> WireReader<R> {
         Ok(self.buffer.split().freeze())
     }
 
+    /// A body without its last chunk is no body, but for one: a stream that failed is cut after the event that says so.
     async fn chunks(&mut self) -> io::Result<Bytes> {
         let mut body = BytesMut::new();
         loop {
-            let line = self.line_block(b"\r\n").await?;
+            let line = match self.line_block(b"\r\n").await {
+                Err(error) if is_end(&error) && self.buffer.is_empty() && tells_failure(&body) => {
+                    return Ok(body.freeze());
+                }
+                line => line?,
+            };
             let size = chunk_size(&line)?;
             if size == 0 {
                 self.trailers().await?;
@@ -164,6 +170,16 @@ impl<R: AsyncRead + Unpin> WireReader<R> {
             _ => Ok(()),
         }
     }
+}
+
+fn is_end(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::UnexpectedEof
+}
+
+fn tells_failure(body: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(body);
+    let last = text.trim_end().rsplit("\n\n").next().unwrap_or_default();
+    text.ends_with("}\n\n") && last.starts_with("data: {\"error\":{")
 }
 
 fn chunk_size(line: &[u8]) -> io::Result<usize> {
