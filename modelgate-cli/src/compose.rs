@@ -5,6 +5,7 @@ mod policy;
 mod server;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use modelgate_adapters::limiter::LocalLimiter;
 use modelgate_adapters::sealer::{AeadSealer, SecretKey, SecretKeyError};
@@ -84,7 +85,11 @@ pub async fn assemble(settings: &Settings) -> Result<Assembled, AssembleError> {
 impl Assembled {
     /// Waits until all spending is stored, and closes the database.
     pub async fn close(self) {
-        self.app.gateway.flush().await;
+        // What cannot be stored now is stored, or closed as recovered, by the next start.
+        let flushing = self.app.gateway.flush();
+        if tokio::time::timeout(PARTING, flushing).await.is_err() {
+            tracing::error!("not all spending could be stored before the end");
+        }
         self.database.close().await;
     }
 }
@@ -96,6 +101,9 @@ async fn limiter(usage: &SqlUsageLog, clock: &Arc<dyn Clock>) -> Result<LocalLim
     limiter.restore(&usage.recent(minute_ago).await?);
     Ok(limiter)
 }
+
+/// Longest wait at the end for a database that cannot be written.
+const PARTING: Duration = Duration::from_secs(1);
 
 const MINUTE_MS: i64 = 60_000;
 

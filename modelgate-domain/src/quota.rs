@@ -119,8 +119,10 @@ pub struct OutputAsk {
     pub injectable: bool,
     /// Context of the model, where known.
     pub context: Option<u64>,
-    /// Bound of the prompt.
+    /// Bound of the prompt, which is promised.
     pub prompt: u64,
+    /// What the prompt will be, as far as can be guessed: charged when nobody tells better.
+    pub estimate: u64,
     /// Tokens left of the key's quota; `None` for a key without one.
     pub left: Option<u64>,
     /// The operator's bound for answers without a limit (`quota.max_output`).
@@ -201,9 +203,11 @@ pub fn output_bound(ask: &OutputAsk) -> OutputBound {
             injected: None,
         };
     }
+    // A bound of the prompt may be far above it. Where even the guess leaves no room, the server shall decide.
     let room = ask
         .context
-        .map_or(u64::MAX, |context| context.saturating_sub(ask.prompt));
+        .map(|context| context.saturating_sub(ask.estimate));
+    let room = room.filter(|&room| room > 0).unwrap_or(u64::MAX);
     let each = (left.saturating_sub(ask.prompt) / choices)
         .min(room)
         .min(ask.max_output)

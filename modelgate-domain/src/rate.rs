@@ -155,14 +155,14 @@ impl Window {
     pub fn standing(&self, limits: &Limits, now: Monotonic) -> Standing {
         let requests = limits.rpm.map(|rpm| self.requests_meter(rpm, limits, now));
         let tokens = limits.tpm.map(|limit| {
-            let oldest = self
+            let newest = self
                 .tokens
-                .front()
+                .back()
                 .map_or(Duration::ZERO, |&(second, _)| leaves(second).since(now));
             Meter {
                 limit,
                 remaining: limit.saturating_sub(self.spent_tokens(now)),
-                reset: oldest,
+                reset: newest,
             }
         });
         Standing { requests, tokens }

@@ -20,7 +20,7 @@ pub use backend::{
 pub use catalog::{Catalog, Models, NewModel, NewTarget};
 pub use clock::Clock;
 pub use entropy::{Entropy, NoEntropy};
-pub use key_store::{FoundKey, KeyRecord, KeyStore, NewKey, StoredSecret};
+pub use key_store::{FoundKey, KeyRecord, KeyStore, NewKey, StoredSecret, Watcher};
 pub use ledger::{
     Admission, Attempt, LedgerError, QuotaLedger, Reservation, ReserveError, RowError, Settlement,
 };

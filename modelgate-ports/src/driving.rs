@@ -32,7 +32,7 @@ impl App {
     /// Wires both faces over the same adapters.
     pub fn new(ports: Ports, policy: Policy) -> Self {
         let gateway = Arc::new(Gateway::new(ports.clone(), &policy));
-        let console = Arc::new(Console::new(ports, policy, gateway.keys()));
+        let console = Arc::new(Console::new(ports, policy));
         Self { gateway, console }
     }
 }

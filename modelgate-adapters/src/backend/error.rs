@@ -70,8 +70,13 @@ pub(crate) fn from_status(
 }
 
 /// What an error inside of an answer means: the value of its `error` member, or all of an event that is nothing else.
+/// One that is very large is not read.
 pub(crate) fn in_stream(value: &[u8], names: &Names) -> BackendError {
-    let told = Told::read(value);
+    let told = if value.len() > EXCERPT {
+        Told::default()
+    } else {
+        Told::read(value)
+    };
     explain(told.status(), &told, names)
 }
 
@@ -83,6 +88,14 @@ pub(crate) fn nonsense(
     let mut error = BackendError::new(BackendFault::Failed, what);
     error.source = Some(cause.into());
     error
+}
+
+/// The same failure, after a good status: the server was at work.
+pub(crate) fn begun(error: BackendError) -> BackendError {
+    BackendError {
+        begun: true,
+        ..error
+    }
 }
 
 fn explain(status: u16, told: &Told, names: &Names) -> BackendError {

@@ -174,6 +174,7 @@ impl Backend for OllamaBackend {
             transport: Arc::clone(&self.transport),
             base: server.base_url.clone(),
             credential,
+            patience: discover::PATIENCE,
         };
         whereabouts.models().await
     }

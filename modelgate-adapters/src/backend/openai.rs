@@ -159,13 +159,12 @@ impl Backend for OpenAiBackend {
 }
 
 async fn whole(answer: Answer, call: &Call<'_>, names: &Names) -> Result<ReplyBody, BackendError> {
-    let pieces = answer.body.whole(MOST_JSON).await?;
+    let pieces = answer.body.whole(MOST_JSON).await;
+    let pieces = pieces.map_err(error::begun)?;
     let reply = whole::reply(&pieces, call, names)?;
     if call.head.stream {
-        return Err(error::nonsense(
-            "the model server did not answer with a stream",
-            "JSON",
-        ));
+        let what = "the model server did not answer with a stream";
+        return Err(error::begun(error::nonsense(what, "JSON")));
     }
     Ok(reply)
 }

@@ -2,11 +2,15 @@
 
 mod row;
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 use modelgate_domain::{ApiKey, KeyDigest, KeyId, KeyStatus, Timestamp};
-use modelgate_ports::driven::{FoundKey, KeyRecord, KeyStore, NewKey, StoreError, StoredSecret};
+use modelgate_ports::driven::{
+    FoundKey, KeyRecord, KeyStore, NewKey, StoreError, StoredSecret, Watcher,
+};
 
 use super::Database;
 use super::error::{WriteError, taken, unavailable};
@@ -18,13 +22,28 @@ use row::{FreshBalance, KeyChange, KeyRow};
 #[derive(Clone)]
 pub struct SqlKeyStore {
     sql: Database,
+    watchers: Arc<Mutex<Vec<Watcher>>>,
 }
 
 impl SqlKeyStore {
     /// The keys of that database.
     pub fn new(sql: Database) -> Self {
-        Self { sql }
+        let watchers = Arc::default();
+        Self { sql, watchers }
     }
+
+    async fn change<T: Send + 'static>(
+        &self,
+        op: impl Fn(&mut SqliteConnection) -> Result<T, WriteError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let watchers = Arc::clone(&self.watchers);
+        let tell = move |_: &T| lock(&watchers).iter().for_each(|changed| changed());
+        self.sql.write_then(op, tell).await
+    }
+}
+
+fn lock(watchers: &Mutex<Vec<Watcher>>) -> MutexGuard<'_, Vec<Watcher>> {
+    watchers.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The next number for a row of `table`.
@@ -151,6 +170,10 @@ fn replace_secret(
 
 #[async_trait]
 impl KeyStore for SqlKeyStore {
+    fn watch(&self, changed: Watcher) {
+        lock(&self.watchers).push(changed);
+    }
+
     #[tracing::instrument(name = "sql.keys.find", level = "debug", skip_all)]
     async fn find(&self, digest: &KeyDigest) -> Result<Option<FoundKey>, StoreError> {
         let digest = digest.to_hex();
@@ -194,16 +217,14 @@ impl KeyStore for SqlKeyStore {
     #[tracing::instrument(name = "sql.keys.insert", level = "debug", skip_all)]
     async fn insert(&self, new: &NewKey) -> Result<KeyRecord, StoreError> {
         let new = new.clone();
-        self.sql
-            .write(move |connection| insert(connection, &new))
+        self.change(move |connection| insert(connection, &new))
             .await
     }
 
     #[tracing::instrument(name = "sql.keys.update", level = "debug", skip_all, fields(key.id = key.id.0))]
     async fn update(&self, key: &ApiKey) -> Result<bool, StoreError> {
         let key = key.clone();
-        self.sql
-            .write(move |connection| update(connection, &key))
+        self.change(move |connection| update(connection, &key))
             .await
     }
 
@@ -215,8 +236,7 @@ impl KeyStore for SqlKeyStore {
         old_ends: Timestamp,
     ) -> Result<bool, StoreError> {
         let new = new.clone();
-        self.sql
-            .write(move |connection| replace_secret(connection, id, &new, old_ends))
+        self.change(move |connection| replace_secret(connection, id, &new, old_ends))
             .await
     }
 }

@@ -155,6 +155,10 @@ impl QuotaLedger for SqlLedger {
         reading.await.map_err(|error| LedgerError(error.into()))
     }
 
+    async fn is_healthy(&self) -> bool {
+        self.sql.is_healthy().await
+    }
+
     async fn flush(&self) {
         self.sql.flush().await;
     }

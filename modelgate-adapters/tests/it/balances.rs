@@ -5,6 +5,8 @@ use std::task::{Context, Poll, Waker};
 
 use modelgate_adapters::sql::{SqlKeyStore, SqlLedger, SqlUsageLog};
 use modelgate_domain::KeyId;
+use modelgate_domain::quota::Quota;
+use modelgate_domain::time::Period;
 use modelgate_ports::driven::{
     Admission, KeyStore as _, QuotaLedger as _, ReserveError, RowFilter, Settlement, UsageLog as _,
 };
@@ -107,6 +109,32 @@ fn go_while_waiting(ledger: &SqlLedger, admission: &Admission) {
         };
         ledger.abandon(admission.request, nothing);
     }
+}
+
+#[tokio::test]
+async fn a_period_that_was_changed_keeps_what_was_spent_in_it() {
+    let scratch = Scratch::new();
+    let sql = scratch.open();
+    let [key] = new_keys(&sql).await;
+    let ledger = ledger(&sql);
+    let total = admission(key, 1, Some(quota(100)), 30, 30);
+    ledger.reserve(&total).await.expect("room for 60");
+    let spent = settlement(30, 30);
+    ledger.settle(total.request, spent).await.expect("stored");
+    let daily = Quota {
+        limit: 100,
+        period: Period::Day,
+    };
+    let refused = ledger
+        .reserve(&admission(key, 2, Some(daily), 30, 11))
+        .await;
+    assert!(matches!(refused, Err(ReserveError::Exceeded(exceeded)) if exceeded.left == 40));
+    let held = ledger
+        .reserve(&admission(key, 3, Some(daily), 30, 10))
+        .await;
+    let balance = held.expect("room for 40").balance;
+    assert_eq!((balance.used, balance.reserved), (60, 40));
+    assert_balanced(&sql).await;
 }
 
 #[tokio::test]

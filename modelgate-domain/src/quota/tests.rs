@@ -104,6 +104,7 @@ fn a_promise_begins_the_period_bounds_the_output_and_never_lies_before_its_perio
         injectable: true,
         context: None,
         prompt: 100,
+        estimate: 100,
         left: None,
         max_output: 8192,
     };
@@ -157,6 +158,7 @@ fn the_output_bound_follows_the_clients_limit_or_what_is_left() {
         injectable: true,
         context: None,
         prompt: 100,
+        estimate: 100,
         left: Some(1000),
         max_output: 8192,
     };
@@ -186,6 +188,23 @@ fn the_output_bound_follows_the_clients_limit_or_what_is_left() {
     );
     check(ask, 900, Some(900));
     check(OutputAsk { choices: 2, ..ask }, 900, Some(450));
+    // The bound of a prompt may be all of the context: what counts for the room is what it will be.
+    let (context, left) = (Some(8000), Some(20_000));
+    let whole = OutputAsk {
+        prompt: 8000,
+        context,
+        left,
+        ..ask
+    };
+    check(whole, 7900, Some(7900));
+    check(
+        OutputAsk {
+            estimate: 9000,
+            ..whole
+        },
+        8192,
+        Some(8192),
+    );
     check(
         OutputAsk {
             left: Some(100_000),

@@ -13,7 +13,12 @@ use crate::rate;
 impl From<Refused> for Problem {
     /// The client is told where it stands also when it is refused.
     fn from(refused: Refused) -> Self {
+        // After every target was tried here, the client need not go the same round again.
+        let spent = matches!(refused.error, InferError::Backend(_)) && refused.context.attempts > 1;
         let mut problem = Self::from(refused.error);
+        if spent {
+            problem = problem.retried(false);
+        }
         rate::tell(problem.headers_mut(), &refused.context);
         problem
     }

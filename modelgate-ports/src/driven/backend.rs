@@ -94,6 +94,8 @@ pub struct BackendError {
     pub code: Option<String>,
     /// The field at fault, when the server or the translation named one.
     pub param: Option<String>,
+    /// A good status had come before it failed: the server was at work, and nobody else shall do the work again.
+    pub begun: bool,
     /// When to try again, as the server said.
     pub retry_after: Option<Duration>,
     /// Cause, for the log.
@@ -175,6 +177,7 @@ impl BackendError {
             message: message.into(),
             code: None,
             param: None,
+            begun: false,
             retry_after: None,
             source: None,
         }
@@ -182,12 +185,13 @@ impl BackendError {
 
     /// Whether another target may be asked, as long as nothing was answered yet.
     pub const fn may_try_next(&self) -> bool {
-        !matches!(self.fault, BackendFault::Request { .. })
+        !self.begun && !matches!(self.fault, BackendFault::Request { .. })
     }
 
     /// How far the request got.
     pub const fn reach(&self) -> Reach {
         match self.fault {
+            _ if self.begun => Reach::AtWork,
             BackendFault::Unreachable
             | BackendFault::TimedOut(Timer::Connect)
             | BackendFault::Request { sent: false, .. } => Reach::Nowhere,

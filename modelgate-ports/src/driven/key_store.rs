@@ -1,5 +1,7 @@
 //! API keys at rest.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use modelgate_domain::quota::Balance;
 use modelgate_domain::{ApiKey, KeyDigest, KeyId, PlainKey, Timestamp};
@@ -60,10 +62,17 @@ impl From<&PlainKey> for StoredSecret {
     }
 }
 
+/// Somebody who wants to know that keys changed.
+pub type Watcher = Arc<dyn Fn() + Send + Sync>;
+
 /// Keys and their secrets. Secrets themselves never get here, only their digests.
 #[cfg_attr(any(test, feature = "test-util"), mockall::automock)]
 #[async_trait]
 pub trait KeyStore: Send + Sync {
+    /// From now on calls `changed` after each committed change, before its caller is told, and also when the caller has
+    /// gone: whoever remembers keys must forget them then.
+    fn watch(&self, changed: Watcher);
+
     /// The key whose secret has that digest; also a dead one, and also when the secret has ended.
     async fn find(&self, digest: &KeyDigest) -> Result<Option<FoundKey>, StoreError>;
 

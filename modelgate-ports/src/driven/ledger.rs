@@ -115,6 +115,9 @@ pub trait QuotaLedger: Send + Sync {
     /// What the key spent and was promised in the period that holds `now`.
     async fn balance(&self, key: KeyId, now: Timestamp) -> Result<Balance, LedgerError>;
 
+    /// Whether promises can be stored now: what readiness means.
+    async fn is_healthy(&self) -> bool;
+
     /// Waits until everything queued is stored. For shutdown and tests.
     async fn flush(&self);
 }

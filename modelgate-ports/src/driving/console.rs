@@ -7,13 +7,10 @@ pub mod sync;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
-
 pub use keys::{IssuedKey, KeyPatch};
 pub use models::{ModelPatch, OptionsPatch, TargetPatch};
 pub use sync::{ServerReport, SyncAsk, SyncReport};
 
-use super::gateway::KeyCache;
 use super::{Policy, Ports};
 use crate::driven::{NoEntropy, RowFilter, StoreError, UsageRow};
 
@@ -21,7 +18,6 @@ use crate::driven::{NoEntropy, RowFilter, StoreError, UsageRow};
 pub struct Console {
     ports: Ports,
     policy: Policy,
-    cache: Arc<KeyCache>,
 }
 
 /// Why a change was not made. Nothing was changed then.
@@ -77,12 +73,8 @@ impl ConsoleError {
 }
 
 impl Console {
-    pub(super) fn new(ports: Ports, policy: Policy, cache: Arc<KeyCache>) -> Self {
-        Self {
-            ports,
-            policy,
-            cache,
-        }
+    pub(super) fn new(ports: Ports, policy: Policy) -> Self {
+        Self { ports, policy }
     }
 
     /// The newest requests that pass the filter.
@@ -93,12 +85,8 @@ impl Console {
         Ok(self.ports.usage.rows(filter).await?)
     }
 
-    /// Whether the store can be read: what readiness means.
+    /// Whether the store can be read and written: what readiness means.
     pub async fn is_ready(&self) -> bool {
-        let probe = RowFilter {
-            limit: 1,
-            ..RowFilter::default()
-        };
-        self.ports.usage.rows(&probe).await.is_ok()
+        self.ports.ledger.is_healthy().await
     }
 }

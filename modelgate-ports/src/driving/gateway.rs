@@ -18,7 +18,7 @@ use modelgate_domain::{Model, RequestId, route};
 pub use answer::{Answer, AnswerBody, Context, InferError, QuotaStanding, Refused};
 pub use auth::{AuthError, Caller};
 pub use infer::Inference;
-pub(crate) use key_cache::KeyCache;
+use key_cache::KeyCache;
 pub use stream::MeteredStream;
 
 use super::{Policy, Ports};
@@ -58,17 +58,16 @@ pub enum StandingError {
 impl Gateway {
     /// A gateway over these adapters.
     pub fn new(ports: Ports, policy: &Policy) -> Self {
+        let keys = Arc::new(KeyCache::default());
+        let remembered = Arc::clone(&keys);
+        ports.keys.watch(Arc::new(move || remembered.clear()));
         Self {
             ports: Arc::new(ports),
             policy: policy.clone(),
-            keys: Arc::new(KeyCache::default()),
+            keys,
             strangers: auth::Strangers::default(),
             request_count: AtomicU64::new(0),
         }
-    }
-
-    pub(super) fn keys(&self) -> Arc<KeyCache> {
-        Arc::clone(&self.keys)
     }
 
     /// Most choices and inputs in one request, for reading its head.

@@ -7,11 +7,14 @@ use async_trait::async_trait;
 use modelgate_domain::quota::Balance;
 use modelgate_domain::{ApiKey, KeyDigest, KeyId, KeyStatus, Timestamp};
 
-use crate::driven::{FoundKey, KeyRecord, KeyStore, NewKey, StoreError, StoredSecret};
+use crate::driven::{FoundKey, KeyRecord, KeyStore, NewKey, StoreError, StoredSecret, Watcher};
 
 /// A key store in memory. Balances in its records stay at zero: the ledger counts elsewhere.
-#[derive(Debug, Default)]
-pub struct FakeKeyStore(Mutex<BTreeMap<KeyId, Held>>);
+#[derive(Default)]
+pub struct FakeKeyStore {
+    held: Mutex<BTreeMap<KeyId, Held>>,
+    watchers: Mutex<Vec<Watcher>>,
+}
 
 #[derive(Debug)]
 struct Held {
@@ -27,7 +30,12 @@ impl FakeKeyStore {
     }
 
     fn held(&self) -> MutexGuard<'_, BTreeMap<KeyId, Held>> {
-        self.0.lock().expect("no panic while locked")
+        self.held.lock().expect("no panic while locked")
+    }
+
+    fn changed(&self) {
+        let watchers = self.watchers.lock().expect("no panic while locked");
+        watchers.iter().for_each(|changed| changed());
     }
 }
 
@@ -68,6 +76,11 @@ fn secret_is_known(held: &BTreeMap<KeyId, Held>, digest: KeyDigest) -> bool {
 
 #[async_trait]
 impl KeyStore for FakeKeyStore {
+    fn watch(&self, changed: Watcher) {
+        let mut watchers = self.watchers.lock().expect("no panic while locked");
+        watchers.push(changed);
+    }
+
     async fn find(&self, digest: &KeyDigest) -> Result<Option<FoundKey>, StoreError> {
         let held = self.held();
         let found = held.values().find_map(|key| {
@@ -114,6 +127,7 @@ impl KeyStore for FakeKeyStore {
         };
         let record = key.record();
         held.insert(id, key);
+        self.changed();
         Ok(record)
     }
 
@@ -128,6 +142,7 @@ impl KeyStore for FakeKeyStore {
         if let Some(stored) = held.get_mut(&key.id) {
             stored.key = key.clone();
         }
+        self.changed();
         Ok(true)
     }
 
@@ -149,6 +164,7 @@ impl KeyStore for FakeKeyStore {
             *ends = Some(ends.map_or(old_ends, |end| end.min(old_ends)));
         }
         key.secrets.push((new.clone(), None));
+        self.changed();
         Ok(true)
     }
 }

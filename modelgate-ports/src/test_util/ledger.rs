@@ -157,6 +157,10 @@ impl QuotaLedger for FakeLedger {
         Ok(quota::current(balance, period, now, &self.zone))
     }
 
+    async fn is_healthy(&self) -> bool {
+        true
+    }
+
     async fn flush(&self) {}
 }
 

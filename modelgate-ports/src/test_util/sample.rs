@@ -121,6 +121,7 @@ pub fn admission(
             injectable: true,
             context: None,
             prompt,
+            estimate: prompt,
             left: None,
             max_output: 8192,
         },

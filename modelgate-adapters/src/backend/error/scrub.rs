@@ -128,16 +128,15 @@ fn holds(part: &str, host: &str) -> bool {
         .any(|word| word.eq_ignore_ascii_case(host))
 }
 
+/// Whether there is an address in it, alone or as in `upstream=10.0.0.1:80`, `me@10.0.0.1` and `tcp/10.0.0.1/v1`.
 fn is_address(part: &str) -> bool {
-    if part.contains("://") {
-        return true;
-    }
-    let inner = part.trim_matches(['[', ']']);
-    part.parse::<SocketAddr>().is_ok() || is_ip(inner) || has_port(part) || {
-        // An address with a path, such as 10.0.0.1/v1.
-        let (authority, path) = part.split_once('/').unwrap_or((part, ""));
-        !path.is_empty() && !authority.is_empty() && (is_ip(authority) || has_port(authority))
-    }
+    let between = ['=', '@', '/', '?', '&'];
+    part.contains("://") || part.split(between).any(is_plain_address)
+}
+
+fn is_plain_address(word: &str) -> bool {
+    let inner = word.trim_matches(['[', ']']);
+    word.parse::<SocketAddr>().is_ok() || is_ip(inner) || has_port(word)
 }
 
 /// Words such as `::` and `a::b` are no addresses worth hiding.

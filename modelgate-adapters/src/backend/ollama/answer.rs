@@ -7,7 +7,7 @@ use super::envelope::{self, Envelope, push, separated};
 use super::ids::Ids;
 use super::line::{Ending, Line};
 use super::refusal::no_answer;
-use crate::backend::error::{Names, in_stream};
+use crate::backend::error::{Names, begun, in_stream};
 
 /// An answer, written, and the tokens that the server told.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub(super) struct Written {
 
 /// Reads an answer that may be an error with a good status.
 pub(super) fn read<'a>(answer: &'a [u8], names: &Names) -> Result<Line<'a>, BackendError> {
-    let line = Line::parse(answer)?;
+    let line = Line::parse(answer).map_err(begun)?;
     match line.error {
         Some(error) => Err(in_stream(error.get().as_bytes(), names)),
         None => Ok(line),
@@ -34,7 +34,7 @@ pub(super) fn chat(
 ) -> Result<Written, BackendError> {
     let line = read(answer, names)?;
     if line.message.is_none() {
-        return Err(no_answer("there is no message in it"));
+        return Err(begun(no_answer("there is no message in it")));
     }
     let mut json = Vec::with_capacity(answer.len() + 512);
     envelope.begin("chat.completion", line.created(), &mut json);

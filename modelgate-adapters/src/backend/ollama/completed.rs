@@ -7,7 +7,7 @@ use super::answer::{Written, read};
 use super::envelope::{self, Envelope, push};
 use super::line::{Ending, Line};
 use super::refusal::no_answer;
-use crate::backend::error::Names;
+use crate::backend::error::{Names, begun};
 
 /// Collects the answers to the prompts of one request.
 pub(super) struct Completed<'a> {
@@ -34,7 +34,7 @@ impl<'a> Completed<'a> {
     pub(super) fn add(&mut self, answer: &[u8], echo: Option<&str>) -> Result<(), BackendError> {
         let line = read(answer, self.names)?;
         if line.response.is_none() {
-            return Err(no_answer("there is no response in it"));
+            return Err(begun(no_answer("there is no response in it")));
         }
         if self.choices == 0 {
             self.envelope

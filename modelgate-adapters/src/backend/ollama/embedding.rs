@@ -20,7 +20,7 @@ use super::refusal::{
     empty_array, invalid_value, long_array, missing, no_answer, unsupported_value, unwritable,
 };
 use super::text::Text;
-use crate::backend::error::{Names, in_stream};
+use crate::backend::error::{Names, begun, in_stream};
 
 /// OpenAI's own limit.
 const MOST_INPUTS: usize = 2048;
@@ -156,13 +156,13 @@ pub(super) fn embedded(
     shown_model: &str,
     names: &Names,
 ) -> Result<Written, BackendError> {
-    let embedded: Embedded<'_> = serde_json::from_slice(answer).map_err(no_answer)?;
+    let embedded: Embedded<'_> = serde_json::from_slice(answer).map_err(no_sense)?;
     if let Some(error) = embedded.error {
         return Err(in_stream(error.get().as_bytes(), names));
     }
     let vectors = embedded.embeddings.unwrap_or_default();
     if vectors.len() != asked.inputs {
-        return Err(no_answer(format!(
+        return Err(no_sense(format!(
             "{} vectors for {} inputs",
             vectors.len(),
             asked.inputs
@@ -187,12 +187,16 @@ pub(super) fn embedded(
 
 /// The JSON of one vector: the server's own digits, or the bytes they stand for.
 fn vector(raw: &RawValue, form: VectorForm) -> Result<Cow<'_, str>, BackendError> {
-    let numbers: Vec<f32> = serde_json::from_str(raw.get()).map_err(no_answer)?;
+    let numbers: Vec<f32> = serde_json::from_str(raw.get()).map_err(no_sense)?;
     if form == VectorForm::Numbers {
         return Ok(Cow::Borrowed(raw.get()));
     }
     let bytes: Vec<u8> = numbers.into_iter().flat_map(f32::to_le_bytes).collect();
     Ok(Cow::Owned(format!("\"{}\"", STANDARD.encode(bytes))))
+}
+
+fn no_sense(cause: impl Into<modelgate_ports::BoxError>) -> BackendError {
+    begun(no_answer(cause))
 }
 
 fn list(vectors: &[Cow<'_, str>], shown_model: &str, prompt: u64) -> Vec<u8> {

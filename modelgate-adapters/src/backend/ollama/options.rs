@@ -92,10 +92,10 @@ impl<'a> Options<'a> {
     }
 
     /// Settles who decides the length of the output: the client's OpenAI limit, else the smaller of its `num_predict`
-    /// and the gateway's own limit, so that no option gets around a quota.
+    /// and the gateway's own limit, so that no option gets around a quota: 0 and less mean that there is no end.
     pub(super) fn limit_output(&mut self, injected: Option<u64>) {
         let injected = injected.map(|limit| i64::try_from(limit).unwrap_or(i64::MAX));
-        let asked = self.integer("num_predict").filter(|&asked| asked >= 0);
+        let asked = self.integer("num_predict").filter(|&asked| asked > 0);
         let limit = self
             .limit
             .map(|(_, limit)| limit)

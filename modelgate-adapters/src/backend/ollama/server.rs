@@ -37,9 +37,9 @@ impl Server<'_> {
     /// Asks for an answer in one piece, and reads it.
     pub(super) async fn whole(&self, ask: Ask<'_>) -> Result<Bytes, BackendError> {
         let answer = self.send(ask, false).await?;
-        Ok(contiguous(&answer.body.whole(MOST_JSON).await?)
-            .into_owned()
-            .into())
+        let pieces = answer.body.whole(MOST_JSON).await;
+        let pieces = pieces.map_err(error::begun)?;
+        Ok(contiguous(&pieces).into_owned().into())
     }
 
     /// Asks about the server or a model, outside of any request: `GET` without a body, else `POST`.

@@ -2,6 +2,7 @@
 
 mod abilities;
 mod answers;
+mod begun;
 mod chats;
 mod completing;
 mod completions;

@@ -7,15 +7,18 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use modelgate_domain::{RequestId, json};
+use modelgate_ports::driven::BackendError;
 
 use self::calls::Calls;
 use super::edit::{self, Edit};
+use super::finish::{MOST, too_many};
 use super::outline::Outline;
 
 /// What was said before in one stream.
 #[derive(Debug)]
 pub(super) struct Normalizer {
     request: RequestId,
+    most: usize,
     choices: BTreeMap<u64, Said>,
 }
 
@@ -27,28 +30,36 @@ struct Said {
 }
 
 impl Normalizer {
-    pub(super) fn new(request: RequestId) -> Self {
+    /// For a stream of this request, with at least so many choices.
+    pub(super) fn new(request: RequestId, expected: u64) -> Self {
         Self {
             request,
+            most: usize::try_from(expected).unwrap_or(usize::MAX).max(MOST),
             choices: BTreeMap::new(),
         }
     }
 
     /// Adds what must change in an event. `true` if the next event like it needs the same changes.
+    ///
+    /// # Errors
+    /// There are more choices or tool calls than is sane.
     pub(super) fn edit(
         &mut self,
         event: &[u8],
         outline: &Outline,
         edits: &mut Vec<Edit<Bytes>>,
-    ) -> bool {
+    ) -> Result<bool, BackendError> {
         if !outline.role && !outline.tools {
-            return true;
+            return Ok(true);
         }
         let mut settled = !outline.tools;
         for choice in elements(event, outline.choices.as_ref()) {
             let [index, delta] = members(event, &choice, &["index", "delta"]);
             let index = index.and_then(|at| json::unsigned(&event[at])).unwrap_or(0);
             let Some(delta) = delta else { continue };
+            if self.choices.len() >= self.most && !self.choices.contains_key(&index) {
+                return Err(too_many("choices"));
+            }
             let said = self.choices.entry(index).or_default();
             let [role, tools] = members(event, &delta, &["role", "tool_calls"]);
             if let Some(role) = role.filter(|at| event[at.start] == b'"') {
@@ -59,10 +70,11 @@ impl Normalizer {
             }
             let calls = elements(event, tools.as_ref()).filter(|call| event[call.start] == b'{');
             for call in calls {
-                said.calls.edit(event, &call, (self.request, index), edits);
+                said.calls
+                    .edit(event, &call, (self.request, index), edits)?;
             }
         }
-        settled
+        Ok(settled)
     }
 }
 

@@ -53,7 +53,7 @@ impl Translator {
             shown: Bytes::from(shown),
             names,
             include_usage: call.head.include_usage,
-            normalizer: normalize.then(|| Normalizer::new(call.request)),
+            normalizer: normalize.then(|| Normalizer::new(call.request, call.head.choices)),
             template: Template::default(),
             finish: Finish::new(call.head.choices),
             usage: Usage::default(),
@@ -139,15 +139,14 @@ impl Translator {
         if let Some(error) = error_in(&outline, data) {
             return Err(error::in_stream(error, &self.names));
         }
-        outline
-            .each
-            .iter()
-            .for_each(|choice| self.finish.note(*choice));
+        for choice in &outline.each {
+            self.finish.note(*choice)?;
+        }
         frames.deltas += u32::from(outline.output);
         let told = self.note_usage(&outline, data, frames);
         self.note_identity(&outline, data);
         if !(told && is_only_usage(&outline, data) && self.passes_usage_over()) {
-            let settled = self.plan(&outline, data);
+            let settled = self.plan(&outline, data)?;
             self.write(data, event, frames);
             let is_usual = outline.each.len() == 1 && !outline.each[0].finished && !told;
             if let Some(content) = outline
@@ -208,7 +207,7 @@ impl Translator {
     }
 
     /// Finds what must change. `true` if the next event like it needs the same changes.
-    fn plan(&mut self, outline: &Outline, data: &[u8]) -> bool {
+    fn plan(&mut self, outline: &Outline, data: &[u8]) -> Result<bool, BackendError> {
         self.edits.clear();
         if let Some(model) = outline
             .model
@@ -221,11 +220,12 @@ impl Translator {
             self.edits
                 .push(Edit::new(edit::member(data, usage), Bytes::new()));
         }
-        let normalizer = self.normalizer.as_mut();
-        let settled =
-            normalizer.is_none_or(|normalizer| normalizer.edit(data, outline, &mut self.edits));
+        let settled = match &mut self.normalizer {
+            Some(normalizer) => normalizer.edit(data, outline, &mut self.edits)?,
+            None => true,
+        };
         self.edits.sort_by_key(|edit| (edit.at.start, edit.at.end));
-        settled
+        Ok(settled)
     }
 
     fn write(&self, data: &[u8], event: &Event<'_>, frames: &mut Frames) {

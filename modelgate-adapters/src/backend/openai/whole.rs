@@ -22,7 +22,7 @@ pub(super) fn reply(
     names: &Names,
 ) -> Result<ReplyBody, BackendError> {
     let document = trimmed(&joined(pieces));
-    let found = Found::read(&document)?;
+    let found = Found::read(&document).map_err(error::begun)?;
     if let Some(error) = found.error(&document) {
         return Err(error::in_stream(&document[error], names));
     }
@@ -32,7 +32,8 @@ pub(super) fn reply(
     }
     if let (Endpoint::Embeddings, Some(data)) = (call.head.endpoint, &found.data) {
         let wanted = call.head.encoding.unwrap_or(Encoding::Float);
-        edits.extend(vectors::edits(&document, data.clone(), wanted)?);
+        let vectors = vectors::edits(&document, data.clone(), wanted);
+        edits.extend(vectors.map_err(error::begun)?);
     }
     edits.sort_by_key(|edit| edit.at.start);
     let usage = found.usage(&document);

@@ -12,6 +12,7 @@ use http::header::CONTENT_ENCODING;
 use http_body::Body;
 use hyper::body::Incoming;
 use modelgate_ports::driven::BackendError;
+use tokio::time::{Instant, timeout_at};
 
 use super::deadline::Deadlines;
 use super::gzip::Gunzip;
@@ -19,6 +20,9 @@ use super::{TransportConfig, fault};
 
 /// How long the end of a body may come after the last event.
 const PARTING: Duration = Duration::from_millis(50);
+
+/// How long the start of a body may take that only explains a failure: others wait for their turn.
+const EXCERPT_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A body to be read. Dropped before its end, it closes the connection.
 pub(crate) struct AnswerBody {
@@ -109,11 +113,12 @@ impl AnswerBody {
         Ok(pieces)
     }
 
-    /// The start of the body, as far as it can be had.
+    /// The start of the body, as far as it can be had without much waiting.
     pub(crate) async fn excerpt(mut self, most: usize) -> Vec<u8> {
         let mut start = Vec::new();
+        let until = Instant::now() + EXCERPT_PATIENCE;
         while start.len() < most
-            && let Ok(Some(chunk)) = self.chunk().await
+            && let Ok(Ok(Some(chunk))) = timeout_at(until, self.chunk()).await
         {
             start.extend_from_slice(&chunk);
         }

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error};
+use diesel::sql_types::BigInt;
 use diesel::sqlite::SqliteConnection;
 use modelgate_domain::quota::{self, Balance};
-use modelgate_domain::time::Zone;
+use modelgate_domain::time::{Period, Zone};
 use modelgate_domain::usage::RowState;
 use modelgate_domain::{RequestId, Spent, Timestamp, TokenUsage};
 use modelgate_ports::driven::{Admission, Clock, Reservation, ReserveError, Settlement};
@@ -15,8 +17,8 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use super::settle::Settle;
 use super::{Counts, balance};
 use crate::sql::fixed::{self, Statement};
-use crate::sql::row::{IdText, count};
-use crate::sql::schema::api_keys;
+use crate::sql::row::{IdText, count, counted};
+use crate::sql::schema::{api_keys, usage};
 use crate::sql::write::{Job, Message, Queue};
 
 pub(super) type Answer = Result<Promise, ReserveError>;
@@ -66,13 +68,14 @@ impl Reserve {
         let Some(held) = held else {
             return Ok(refused("the key has no balance"));
         };
+        let held = self.begun(connection, balance(held))?;
         let Admission {
             quota,
             ask,
             admitted,
             ..
         } = &self.admission;
-        let made = match quota::promise(*quota, balance(held), ask, *admitted, &self.zone) {
+        let made = match quota::promise(*quota, held, ask, *admitted, &self.zone) {
             Ok(made) => made,
             Err(exceeded) => return Ok(Err(exceeded.into())),
         };
@@ -91,6 +94,34 @@ impl Reserve {
         }))
     }
 
+    /// The balance, begun anew when it is time. A period that was changed may begin before rows that count in it.
+    fn begun(&self, connection: &mut SqliteConnection, held: Balance) -> QueryResult<Balance> {
+        let Admission {
+            key,
+            quota,
+            admitted,
+            ..
+        } = &self.admission;
+        let period = quota.map_or(Period::Total, |quota| quota.period);
+        let begun = quota::current(held, period, *admitted, &self.zone);
+        if begun.since == held.since {
+            return Ok(held);
+        }
+        // Ids sort by time, and an index begins with the key: only rows since then are read.
+        let first = IdText::new(RequestId::new(begun.since, [0; 10]));
+        let spent = usage::table
+            .filter(usage::key_id.eq(key.0))
+            .filter(usage::id.ge(first.as_str()))
+            .filter(usage::admitted.ge(begun.since.millis()))
+            .filter(usage::state.eq_any([RowState::Settled.as_str(), RowState::Recovered.as_str()]))
+            .select(sql::<BigInt>("COALESCE(SUM(prompt + completion), 0)"))
+            .get_result::<i64>(connection)?;
+        Ok(Balance {
+            used: counted(spent),
+            ..begun
+        })
+    }
+
     fn open_row(
         &self,
         connection: &mut SqliteConnection,
@@ -106,7 +137,7 @@ impl Reserve {
             i64::from(admission.stream).into(),
             client.as_str().into(),
             RowState::Open.as_str().into(),
-            count(admission.ask.prompt.min(TokenUsage::MOST)).into(),
+            count(admission.ask.estimate.min(TokenUsage::MOST)).into(),
             count(made.promised).into(),
             made.admitted.millis().into(),
         ];

@@ -110,7 +110,9 @@ from openai import OpenAI
 client = OpenAI(base_url=\"{url}/v1\", api_key=\"{key}\")
 messages = [{{\"role\": \"user\", \"content\": \"Hello there\"}}]
 stream = client.chat.completions.create(model=\"{model}\", messages=messages, stream=True)
-print(\"\".join(chunk.choices[0].delta.content or \"\" for chunk in stream))
+for chunk in stream:
+    print(chunk.choices[0].delta.content or \"\", end=\"\", flush=True)
+print()
 {admin}"
         )
     }

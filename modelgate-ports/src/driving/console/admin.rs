@@ -20,20 +20,19 @@ impl Console {
         };
         let now = self.ports.clock.now();
         if let Some(found) = self.ports.keys.find(&secret.digest()).await? {
-            let lives = super::keys::administers(&found.key)
+            let lives = super::keys::administers(&found.key, now)
                 && found.secret_ends.is_none_or(|end| now < end);
             return if lives { Ok(None) } else { Err(not_usable()) };
         }
         let keys = self.ports.keys.list().await?;
         let named = keys.iter().find(|record| {
-            record.key.name.as_str() == "admin" && super::keys::administers(&record.key)
+            record.key.name.as_str() == "admin" && super::keys::administers(&record.key, now)
         });
         if let Some(record) = named {
             self.ports
                 .keys
                 .replace_secret(record.key.id, &StoredSecret::from(secret), now)
                 .await?;
-            self.cache.clear();
         } else {
             self.store(self.admin_key().await?, secret.clone()).await?;
         }
@@ -41,10 +40,11 @@ impl Console {
     }
 
     async fn ensure_some_admin(&self) -> Result<Option<IssuedKey>, ConsoleError> {
+        let now = self.ports.clock.now();
         let keys = self.ports.keys.list().await?;
         if keys
             .iter()
-            .any(|record| super::keys::administers(&record.key))
+            .any(|record| super::keys::administers(&record.key, now))
         {
             return Ok(None);
         }

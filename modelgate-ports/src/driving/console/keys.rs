@@ -127,7 +127,6 @@ impl Console {
             .keys
             .replace_secret(id, &StoredSecret::from(&secret), old_ends)
             .await?;
-        self.cache.clear();
         if !replaced {
             return Err(ConsoleError::NotFound("key"));
         }
@@ -172,7 +171,6 @@ impl Console {
             secret: StoredSecret::from(&secret),
         };
         let record = self.ports.keys.insert(&new).await?;
-        self.cache.clear();
         Ok(IssuedKey { record, secret })
     }
 
@@ -207,17 +205,17 @@ impl Console {
     }
 
     async fn write(&self, before: &ApiKey, after: &ApiKey) -> Result<(), ConsoleError> {
-        if administers(before) && !administers(after) {
+        let now = self.ports.clock.now();
+        if administers(before, now) && !administers(after, now) {
             let others = self.ports.keys.list().await?;
             if !others
                 .iter()
-                .any(|record| record.key.id != before.id && administers(&record.key))
+                .any(|record| record.key.id != before.id && administers(&record.key, now))
             {
                 return Err(ConsoleError::LastAdmin);
             }
         }
         let written = self.ports.keys.update(after).await?;
-        self.cache.clear();
         if written {
             Ok(())
         } else {
@@ -253,8 +251,10 @@ impl Console {
     }
 }
 
-pub(super) fn administers(key: &ApiKey) -> bool {
-    key.role == Role::Admin && key.status == KeyStatus::Active
+/// Whether the key may administer at `now`.
+pub(super) fn administers(key: &ApiKey, now: Timestamp) -> bool {
+    let lives = key.expires_at.is_none_or(|end| now < end);
+    key.role == Role::Admin && key.status == KeyStatus::Active && lives
 }
 
 fn apply(key: ApiKey, patch: KeyPatch) -> ApiKey {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use modelgate_domain::head::BadRequest;
+use modelgate_domain::head::{BadRequest, BoundMode};
 use modelgate_domain::quota::{self, OutputAsk};
 use modelgate_domain::route;
 use modelgate_domain::{Endpoint, Head, Model, RequestId, Target, Timestamp, TokenUsage};
@@ -71,7 +71,7 @@ impl Gateway {
             ask.request,
             caller.key().id,
             admitted,
-            output.prompt,
+            output.estimate,
         );
         self.proxy(ask, &route, &reservation, hold, context).await
     }
@@ -98,7 +98,7 @@ impl Gateway {
     }
 
     fn output_ask(&self, model: &Model, head: &Head) -> OutputAsk {
-        let prompt = head.prompt_bound(self.policy.bound.for_context(model.context_length));
+        let bound = self.policy.bound.for_context(model.context_length);
         OutputAsk {
             limit: head.max_output.map(|limit| limit.min(TokenUsage::MOST)),
             choices: head.choices,
@@ -106,7 +106,8 @@ impl Gateway {
             generates: head.endpoint != Endpoint::Embeddings,
             injectable: head.endpoint == Endpoint::Chat,
             context: model.context_length,
-            prompt: prompt.unwrap_or(TokenUsage::MOST).min(TokenUsage::MOST),
+            prompt: countable(head.prompt_bound(bound)),
+            estimate: countable(head.prompt_bound(BoundMode::Estimate)),
             left: None,
             max_output: self.policy.max_output,
         }
@@ -121,7 +122,9 @@ impl Gateway {
         let key = caller.key();
         let tokens = output
             .prompt
-            .saturating_add(quota::output_bound(output).promised);
+            .saturating_add(quota::output_bound(output).promised)
+            // A request that alone may need more than a minute's tokens would never get in; its real use is counted.
+            .min(key.limits.tpm.unwrap_or(u64::MAX));
         match self.ports.limiter.admit(key.id, &key.limits, tokens).await {
             Ok(admitted) => {
                 context.standing = admitted.standing;
@@ -321,6 +324,11 @@ impl Drop for Place<'_> {
 fn estimated_output(pieces: &[Bytes]) -> u64 {
     let bytes: usize = pieces.iter().map(Bytes::len).sum();
     u64::try_from(bytes / 4).unwrap_or(u64::MAX)
+}
+
+/// What is too much to count is as much as anybody is believed to use.
+fn countable(tokens: Option<u64>) -> u64 {
+    tokens.map_or(TokenUsage::MOST, |tokens| tokens.min(TokenUsage::MOST))
 }
 
 fn note_failure(request: RequestId, target: &Target, error: &BackendError) {

@@ -338,6 +338,19 @@ async fn what_a_failed_request_is_charged_depends_on_how_far_it_got() {
 }
 
 #[tokio::test]
+async fn an_answer_that_broke_off_is_charged_and_nobody_else_is_asked() {
+    let house = House::with_targets(2).await;
+    let caller = house.caller(|_| {}).await;
+    let mut broken = failure(BackendFault::Failed);
+    broken.begun = true;
+    house.backend.fails(broken);
+    let (request, answer) = house.infer(&caller, CHAT).await;
+    assert!(answer.is_err() && house.backend.calls().len() == 1);
+    let (prompt, completion, source) = house.spent(request);
+    assert!(prompt > 0 && completion == 0 && source == Source::Estimated);
+}
+
+#[tokio::test]
 async fn a_failure_in_mid_stream_is_told_and_charged() {
     let house = House::with_targets(2).await;
     let caller = house.caller(|_| {}).await;
@@ -513,6 +526,7 @@ async fn a_request_without_a_model_takes_the_keys_default_or_is_refused() {
 async fn a_key_seen_lately_costs_no_read_and_a_missing_store_is_no_bad_key() {
     let secret = sample::plain_key(7);
     let mut keys = MockKeyStore::new();
+    keys.expect_watch().return_const(());
     let found = crate::driven::FoundKey {
         key: sample::api_key("ci"),
         secret_ends: None,
@@ -532,6 +546,7 @@ async fn a_key_seen_lately_costs_no_read_and_a_missing_store_is_no_bad_key() {
     assert!(house.gateway.authenticate(&secret, HOME).await.is_ok());
 
     let mut broken = MockKeyStore::new();
+    broken.expect_watch().return_const(());
     broken
         .expect_find()
         .returning(|_| Err(StoreError::Unavailable("gone".into())));
@@ -551,6 +566,7 @@ async fn a_key_seen_lately_costs_no_read_and_a_missing_store_is_no_bad_key() {
 #[tokio::test]
 async fn mistyped_keys_never_reach_the_store() {
     let mut keys = MockKeyStore::new();
+    keys.expect_watch().return_const(());
     keys.expect_find().never();
     let mut house = House::new();
     house.gateway = Gateway::new(
@@ -580,6 +596,7 @@ async fn a_key_of_foreign_form_is_looked_up_until_too_many_were_tried() {
     assert!(house.gateway.authenticate(&secret, HOME).await.is_ok());
 
     let mut keys = MockKeyStore::new();
+    keys.expect_watch().return_const(());
     keys.expect_find().times(10).returning(|_| Ok(None));
     let ports = Ports {
         keys: Arc::new(keys),

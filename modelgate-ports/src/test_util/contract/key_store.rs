@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use modelgate_domain::quota::Quota;
 use modelgate_domain::rate::Limits;
 use modelgate_domain::time::Period;
@@ -18,6 +21,25 @@ pub async fn key_store_contract(store: &dyn KeyStore) {
     a_new_secret_ends_the_older_ones(store, first.key.id).await;
     a_revoked_key_frees_its_name_and_never_changes_again(store, &second).await;
     names_are_text_and_nothing_else(store).await;
+    watchers_are_told_of_every_change(store, first.key.id).await;
+}
+
+async fn watchers_are_told_of_every_change(store: &dyn KeyStore, id: KeyId) {
+    let told = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&told);
+    store.watch(Arc::new(move || {
+        count.fetch_add(1, Ordering::SeqCst);
+    }));
+    let issued = store.insert(&new_key("watched", 77)).await.expect("stored");
+    assert_eq!(told.load(Ordering::SeqCst), 1);
+    assert!(store.update(&issued.key).await.expect("updated"));
+    assert_eq!(told.load(Ordering::SeqCst), 2);
+    let secret = StoredSecret::from(&plain_key(78));
+    let replaced = store.replace_secret(issued.key.id, &secret, NOON).await;
+    assert!(replaced.expect("replaced"));
+    assert_eq!(told.load(Ordering::SeqCst), 3);
+    store.get(id).await.expect("read");
+    assert_eq!(told.load(Ordering::SeqCst), 3);
 }
 
 fn full_key() -> NewKey {

@@ -34,6 +34,8 @@ impl Seen {
 pub(super) enum Play {
     /// Answers with a status and a document.
     Whole(u16, String),
+    /// The same, but never ends the document.
+    Hung(u16, String),
     /// Answers with these pieces, one write each.
     Stream(Vec<String>),
     /// The same, but closes before the body is complete.
@@ -127,6 +129,11 @@ async fn serve(mut socket: TcpStream, connection: usize, script: &Script, seen: 
                     body.len()
                 );
                 write(&mut socket, &[head, body]).await
+            }
+            Play::Hung(status, body) => {
+                let head = format!("HTTP/1.1 {status} X\r\ncontent-length: 1000\r\n\r\n");
+                write(&mut socket, &[head, body]).await;
+                socket.read_u8().await.is_ok()
             }
             Play::Stream(pieces) => {
                 chunked(&mut socket, &pieces).await

@@ -1,11 +1,16 @@
 //! Discovery: the models of a server and what they can do.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use modelgate_domain::{BackendKind, Secret};
-use modelgate_ports::driven::{Backend, BackendFault, Discovered, Upstream};
+use modelgate_ports::driven::{Backend, BackendError, BackendFault, Discovered, Timer, Upstream};
 
 use super::fake::{Fake, Play};
 use super::json;
 use super::wire::plain_backend;
+use crate::backend::ollama::discover::Whereabouts;
+use crate::backend::transport::{Transport, TransportConfig};
 
 fn upstream(fake: &Fake) -> Upstream {
     Upstream {
@@ -120,5 +125,43 @@ async fn a_failed_list_does_not_repeat_the_credential() {
     assert_eq!(
         failed.unwrap_err().message,
         "x[key]x is not known at [address]"
+    );
+}
+
+/// The same with less patience.
+async fn hastily(fake: &Fake) -> Result<Vec<Discovered>, BackendError> {
+    let whereabouts = Whereabouts {
+        transport: Arc::new(Transport::new(TransportConfig::default()).unwrap()),
+        base: fake.base.clone(),
+        credential: None,
+        patience: Duration::from_secs(1),
+    };
+    whereabouts.models().await
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_is_not_waited_for() {
+    let fake = Fake::plays(Play::Hung(200, r#"{"models":["#.into())).await;
+    let error = hastily(&fake).await.unwrap_err();
+    assert_eq!(error.fault, BackendFault::TimedOut(Timer::Answer));
+    let fake = Fake::start(|seen| match seen.what.as_str() {
+        "GET /api/tags" => {
+            let tags =
+                r#"{"models":[{"name":"a"},{"name":"b","capabilities":["tools"]},{"name":"c"}]}"#;
+            Play::Whole(200, tags.into())
+        }
+        _ if json(&seen.body)["model"] == "c" => {
+            Play::Whole(200, r#"{"capabilities":["vision"]}"#.into())
+        }
+        _ => Play::Hung(200, "{".into()),
+    })
+    .await;
+    assert_eq!(
+        hastily(&fake).await.unwrap(),
+        [
+            model("a", None, &[]),
+            model("b", None, &["tools"]),
+            model("c", None, &["vision"]),
+        ]
     );
 }

@@ -130,6 +130,9 @@ fn the_gateways_own_limit_cannot_be_talked_around() {
     };
     check("", 100);
     check(r#""num_predict":-1"#, 100);
+    check(r#""num_predict":0"#, 100);
+    check(r#""options":{"num_predict":0}"#, 100);
+    check(r#""max_tokens":0,"num_predict":7"#, 0);
     check(r#""options":{"num_predict":-2}"#, 100);
     check(r#""options":{"num_predict":99999}"#, 100);
     check(r#""options":{"num_predict":5}"#, 5);

@@ -4,8 +4,10 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use modelgate_domain::{RequestId, json};
+use modelgate_ports::driven::BackendError;
 
 use super::super::edit::{self, Edit};
+use super::super::finish::{MOST, too_many};
 use super::members;
 
 /// The calls seen so far, in the order in which they began.
@@ -61,18 +63,24 @@ impl Part {
 
 impl Calls {
     /// Adds what must change in the element at `at`. `of` tells request and choice, from which new ids are made.
+    ///
+    /// # Errors
+    /// There are more calls than is sane.
     pub(super) fn edit(
         &mut self,
         event: &[u8],
         at: &Range<usize>,
         of: (RequestId, u64),
         edits: &mut Vec<Edit<Bytes>>,
-    ) {
+    ) -> Result<(), BackendError> {
         let part = Part::read(event, at);
+        let is_full = self.0.len() >= MOST;
         match self.find(&part) {
             Some(known) => go_on(known, event, at, &part, edits),
+            None if is_full => return Err(too_many("tool calls")),
             None => self.begin(event, at, &part, of, edits),
         }
+        Ok(())
     }
 
     /// The call that the part goes on with.

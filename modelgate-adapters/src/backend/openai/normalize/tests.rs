@@ -6,14 +6,16 @@ use super::*;
 
 /// What comes of the deltas of one choice, event by event.
 fn repaired(deltas: &[&str]) -> Vec<String> {
-    let mut normalizer = Normalizer::new(request_id(NOON, 1));
+    let mut normalizer = Normalizer::new(request_id(NOON, 1), 1);
     deltas
         .iter()
         .map(|delta| {
             let event = format!("{{\"choices\":[{{\"index\":0,\"delta\":{delta}}}]}}");
             let outline = Outline::read(Outline::default(), event.as_bytes()).unwrap();
             let mut edits = Vec::new();
-            normalizer.edit(event.as_bytes(), &outline, &mut edits);
+            normalizer
+                .edit(event.as_bytes(), &outline, &mut edits)
+                .unwrap();
             edits.sort_by_key(|edit| (edit.at.start, edit.at.end));
             let mut out = Vec::new();
             edit::apply(event.as_bytes(), &edits, 0..event.len(), |part| {
@@ -125,6 +127,24 @@ fn several_calls_in_one_event_and_odd_elements_survive() {
     ] {
         assert_eq!(repaired(&[odd]), [odd]);
     }
+}
+
+#[test]
+fn a_stream_has_no_more_choices_and_calls_than_is_sane() {
+    let mut normalizer = Normalizer::new(request_id(NOON, 1), 1);
+    let mut takes = |choice: u64, call: u64| {
+        let event = format!(
+            r#"{{"choices":[{{"index":{choice},"delta":{{"tool_calls":[{{"index":{call}}}]}}}}]}}"#
+        );
+        let outline = Outline::read(Outline::default(), event.as_bytes()).unwrap();
+        let edited = normalizer.edit(event.as_bytes(), &outline, &mut Vec::new());
+        edited.is_ok()
+    };
+    assert!((0..128).all(|call| takes(0, call)));
+    assert!(!takes(0, 128));
+    assert!(takes(0, 127));
+    assert!((0..128).all(|choice| takes(choice, 0)));
+    assert!(!takes(128, 0));
 }
 
 proptest::proptest! {

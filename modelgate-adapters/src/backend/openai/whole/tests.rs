@@ -71,8 +71,8 @@ fn case_52_an_error_with_a_good_status_is_an_error() {
     let check = |document: &str, fault: BackendFault, message: &str| {
         let error = chat(&[document]).unwrap_err();
         assert_eq!(
-            (error.fault, error.message.as_str()),
-            (fault, message),
+            (error.fault, error.message.as_str(), error.begun),
+            (fault, message, false),
             "{document}"
         );
     };
@@ -115,6 +115,7 @@ fn case_53_what_is_no_json_object_is_an_error() {
         let error = chat(&[document]).unwrap_err();
         assert_eq!(error.fault, BackendFault::Failed);
         assert_eq!(error.message, "the model server's answer is no JSON object");
+        assert!(error.begun);
     }
 }
 
