@@ -209,7 +209,7 @@ mod tests {
         let text = written(Style::Json, |out| out.rows(COLUMNS, &[]));
         assert_eq!(text, "[]\n");
         let text = written(Style::Json, |out| {
-            out.object(COLUMNS, &json!({"id": 1, "more": {"a": null}}))
+            out.object(COLUMNS, &json!({"id": 1, "more": {"a": null}}));
         });
         assert_eq!(
             serde_json::from_str::<Value>(&text).expect("JSON"),

@@ -73,7 +73,7 @@ fn without_a_command_it_serves() {
 fn a_new_key_sends_what_was_given() {
     let check = |line: &str, expected: &str| match parse_text(line) {
         Ok(Command::Key(KeyCommand::Create(asked))) => {
-            assert_eq!(asked.form.to_string(), expected, "{line}")
+            assert_eq!(asked.form.to_string(), expected, "{line}");
         }
         other => panic!("{line}: {other:?}"),
     };
@@ -92,7 +92,7 @@ fn a_new_key_sends_what_was_given() {
 fn a_new_model_sends_what_was_given() {
     let check = |line: &str, expected: &str| match parse_text(line) {
         Ok(Command::Model(ModelCommand::Create(asked))) => {
-            assert_eq!(asked.form.to_string(), expected, "{line}")
+            assert_eq!(asked.form.to_string(), expected, "{line}");
         }
         other => panic!("{line}: {other:?}"),
     };

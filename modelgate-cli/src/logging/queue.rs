@@ -155,7 +155,7 @@ mod tests {
             for writer in 0..4 {
                 let sink = queue.sink();
                 scope.spawn(move || {
-                    (0..1_000).for_each(|line| sink.push(format!("{writer} {line}\n").as_bytes()))
+                    (0..1_000).for_each(|line| sink.push(format!("{writer} {line}\n").as_bytes()));
                 });
             }
         });
