@@ -159,12 +159,17 @@ impl Backend for OpenAiBackend {
 }
 
 async fn whole(answer: Answer, call: &Call<'_>, names: &Names) -> Result<ReplyBody, BackendError> {
+    // What answers a stream with a page or a document has not begun one: another server may.
+    let begun = |failure: BackendError| BackendError {
+        begun: failure.begun && !call.head.stream,
+        ..failure
+    };
     let pieces = answer.body.whole(MOST_JSON).await;
-    let pieces = pieces.map_err(error::begun)?;
-    let reply = whole::reply(&pieces, call, names)?;
+    let pieces = pieces.map_err(|failure| begun(error::begun(failure)))?;
+    let reply = whole::reply(&pieces, call, names).map_err(begun)?;
     if call.head.stream {
         let what = "the model server did not answer with a stream";
-        return Err(error::begun(error::nonsense(what, "JSON")));
+        return Err(error::nonsense(what, "JSON"));
     }
     Ok(reply)
 }

@@ -64,7 +64,8 @@ async fn the_same_holds_for_servers_that_speak_openai() {
     let whole = |status: u16, body: &str| Play::Whole(status, body.into());
     check(Play::Cut(vec!["{".into()]), CHAT, true).await;
     check(whole(200, "<html>"), CHAT, true).await;
-    check(whole(200, "{}"), STREAM, true).await;
+    check(whole(200, "{}"), STREAM, false).await;
+    check(whole(200, "<html>"), STREAM, false).await;
     check(whole(200, r#"{"error":"boom"}"#), CHAT, false).await;
     check(whole(500, "<html>"), CHAT, false).await;
 }
