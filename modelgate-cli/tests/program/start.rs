@@ -22,10 +22,12 @@ fn the_first_start_prints_the_admin_key_once_and_three_commands_that_work() {
     let mut served = Served::start(folder.path(), "", &[]);
     let told = served.lines_until("export ") + &served.line() + "\n" + &served.line();
     let typed = commands(&told);
-    let (key, typed) = typed.trim().split_once('\n').expect("a key and commands");
+    let (_, key) = typed.split_once("MODELGATE_API_KEY=").expect("a key");
+    let key = key.lines().next().unwrap_or_default();
     assert!(key.starts_with("mg-") && key.len() == 50, "{told}");
+    assert_eq!(told.matches(key).count(), 1, "{told}");
     assert_eq!(typed.lines().count(), 3, "{typed}");
-    let ended = shell(typed);
+    let ended = shell(&typed);
     assert_eq!(ended.code, Some(0), "{typed} {}", ended.err);
     assert!(ended.out.contains("\nname\tme\n"), "{}", ended.out);
     assert_eq!(served.stop(), Some(0));
