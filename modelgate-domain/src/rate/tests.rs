@@ -197,7 +197,7 @@ fn clients_are_told_where_they_stand() {
         Some(Meter {
             limit: 100,
             remaining: 70,
-            reset: Duration::from_secs(41)
+            reset: Duration::from_secs(61)
         })
     );
     assert!(!window.is_idle(at(79_999)));
